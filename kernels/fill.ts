@@ -1,0 +1,42 @@
+/** Constant tensors and arithmetic sequences. */
+import { DTypeError } from '../src/core/errors.ts';
+import type { DType } from '../src/core/dtype.ts';
+import { type Shape, sizeOf } from '../src/core/shape.ts';
+import source from '../wgsl/fill.wgsl';
+import { floatBits, grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
+
+/** `out[i] = value + i·step`. */
+export interface FillAttrs {
+  readonly shape: Shape;
+  readonly dtype: DType;
+  readonly value: number;
+  readonly step?: number;
+}
+
+const module = wgslModule('fill', source);
+const fillPipeline = pipelineSpec(module, 'fill', ['write'], 4, {});
+const iotaFloat = pipelineSpec(module, 'iota', ['write'], 4, { IS_INT: 0 });
+const iotaInt = pipelineSpec(module, 'iota', ['write'], 4, { IS_INT: 1 });
+
+export const fillKernel: Kernel<FillAttrs> = {
+  name: 'fill',
+  variants: ['default'],
+
+  infer(op, _inputs, { shape, dtype }) {
+    if (dtype === 'uint8') throw new DTypeError(`${op}: uint8 is for host data only; use int32 or float.`);
+    return [{ shape, dtype }];
+  },
+
+  plan(_inputs, _outputs, { shape, dtype, value, step }) {
+    const count = sizeOf(shape);
+    const bits = dtype === 'float32' ? floatBits : (number: number) => number;
+    const uniforms = new Uint32Array([count, bits(value), bits(step ?? 0), 0]);
+    const pipeline = step === undefined ? fillPipeline : dtype === 'float32' ? iotaFloat : iotaInt;
+    return { steps: [{ pipeline, buffers: ['out0'], uniforms, workgroups: grid(Math.ceil(count / 64)) }] };
+  },
+
+  reference(_inputs, [out], { value, step = 0 }) {
+    if (!out) return;
+    for (let index = 0; index < out.data.length; index++) out.data[index] = value + index * step;
+  },
+};

@@ -1,0 +1,140 @@
+/**
+ * What a kernel is: plain data and pure functions. `infer` is the shape rule, `plan` describes the dispatches for a
+ * GPU, `reference` computes the same in plain loops, in the precision of the arrays it is given (float64 on the CPU
+ * device). Nothing here touches a device.
+ */
+import type { DType, HostArray } from '../src/core/dtype.ts';
+import type { Shape } from '../src/core/shape.ts';
+
+export interface TensorSpec {
+  readonly shape: Shape;
+  readonly dtype: DType;
+}
+
+/** A tensor's elements on the host, as references read and write them. */
+export interface HostTensor extends TensorSpec {
+  readonly data: HostArray;
+}
+
+/** A WGSL file. `features` lists what the device must offer for the file to compile. */
+export interface WgslModule {
+  readonly name: string;
+  readonly source: string;
+  readonly features: readonly GPUFeatureName[];
+}
+
+/** How an entry point binds a buffer. Binding 0 is the uniform block, buffers follow from binding 1 in this order. */
+export type Access = 'read' | 'write';
+
+/** An entry point with its override constants: all that a pipeline depends on. Made once, compared by identity. */
+export interface PipelineSpec {
+  readonly module: WgslModule;
+  readonly entry: string;
+  readonly constants: Readonly<Record<string, number>>;
+  readonly access: readonly Access[];
+  /** Bytes of the uniform block, a multiple of 16. */
+  readonly uniformBytes: number;
+  readonly key: string;
+}
+
+/** Names a buffer of the running kernel: the i-th input, output or scratch buffer. */
+export type Slot = `in${number}` | `out${number}` | `tmp${number}`;
+
+/** One dispatch. Outputs and scratch have no defined content before a step writes them. */
+export interface Step {
+  readonly pipeline: PipelineSpec;
+  /** One slot per entry of `pipeline.access`. */
+  readonly buffers: readonly Slot[];
+  /** The uniform block as 32-bit words. */
+  readonly uniforms: Uint32Array;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** Scratch buffers in bytes. */
+  readonly scratch?: readonly number[];
+}
+
+/** What a plan may know of the device. */
+export interface DeviceTraits {
+  /** A software rasteriser: dislikes workgroup memory and barriers. */
+  readonly software: boolean;
+  /** Lanes of a subgroup where the size is fixed and the feature is there; 0 otherwise. */
+  readonly subgroupSize: number;
+  readonly maxInvocations: number;
+  readonly maxWorkgroupBytes: number;
+}
+
+export interface Kernel<Attrs> {
+  readonly name: string;
+  /** Algorithm variants by name; the first one is always possible. */
+  readonly variants: readonly string[];
+  /** Whether a variant can run these shapes on this device. */
+  supports?(variant: string, inputs: readonly TensorSpec[], attrs: Attrs, traits: DeviceTraits): boolean;
+  /** Checks the inputs and tells the outputs; throws a typed error that names `op`. */
+  infer(op: string, inputs: readonly TensorSpec[], attrs: Attrs): TensorSpec[];
+  /** Chooses a variant, or takes the one that is asked for. Never called when every output is empty. */
+  plan(
+    inputs: readonly TensorSpec[],
+    outputs: readonly TensorSpec[],
+    attrs: Attrs,
+    traits: DeviceTraits,
+    variant?: string,
+  ): Plan;
+  reference(inputs: readonly HostTensor[], outputs: readonly HostTensor[], attrs: Attrs): void;
+}
+
+/** Declares a WGSL file. */
+export const wgslModule = (
+  name: string,
+  source: string,
+  features: readonly GPUFeatureName[] = [],
+): WgslModule => ({ name, source, features });
+
+const specs = new Map<string, PipelineSpec>();
+
+/** The one `PipelineSpec` for an entry point and its constants. */
+export function pipelineSpec(
+  module: WgslModule,
+  entry: string,
+  access: readonly Access[],
+  uniformWords: number,
+  constants: Readonly<Record<string, number>> = {},
+): PipelineSpec {
+  let key = `${module.name}:${entry}`;
+  for (const name in constants) key += `,${name}=${constants[name]}`;
+  const known = specs.get(key);
+  if (known) return known;
+  const spec: PipelineSpec = {
+    module,
+    entry,
+    constants,
+    access,
+    uniformBytes: 16 * Math.ceil(uniformWords / 4),
+    key,
+  };
+  specs.set(key, spec);
+  return spec;
+}
+
+const MAX_GRID = 65535;
+
+/**
+ * A grid of at least `groups` workgroups, folded into two dimensions beyond 65,535. A shader finds its linear number
+ * as `workgroup_id.x + workgroup_id.y * num_workgroups.x` and must check it against the count.
+ */
+export function grid(groups: number, depth = 1): [number, number, number] {
+  if (groups <= MAX_GRID) return [groups, 1, depth];
+  const rows = Math.ceil(groups / MAX_GRID);
+  return [Math.ceil(groups / rows), rows, depth];
+}
+
+const scratchFloat = new Float32Array(1);
+const scratchBits = new Uint32Array(scratchFloat.buffer);
+
+/** The bits of a number as float32, for a uniform word. */
+export function floatBits(value: number): number {
+  scratchFloat[0] = value;
+  return scratchBits[0] as number;
+}

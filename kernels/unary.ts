@@ -1,0 +1,197 @@
+/** Elementwise functions of one tensor, with up to two scalars: out[i] = f(in[i], p, q). */
+import { isFloat } from '../src/core/dtype.ts';
+import { ArgumentError, DTypeError } from '../src/core/errors.ts';
+import { formatShape, sizeOf } from '../src/core/shape.ts';
+import source from '../wgsl/unary.wgsl';
+import { floatBits, grid, type Kernel, pipelineSpec, type TensorSpec, wgslModule } from './kernel.ts';
+
+/** One function: its code in wgsl/unary.wgsl and its definition in float64. */
+export interface UnaryOp {
+  readonly code: number;
+  readonly f: (x: number, p: number, q: number) => number;
+  /** The same on int32, wrapping; ops without it take floats only. */
+  readonly int?: (x: number, p: number, q: number) => number;
+  /** How many of p and q the op reads. */
+  readonly scalars?: 1 | 2;
+}
+
+/**
+ * The error function to about 1e-15: a series of positive terms, erf x = 2/√π e^(−x²) Σ 2ⁿ x^(2n+1) / (2n+1)!!,
+ * and for |x| ≥ 3 Laplace's continued fraction of erfc.
+ */
+export function erf(x: number): number {
+  if (Number.isNaN(x)) return x;
+  const a = Math.abs(x);
+  if (a >= 6) return Math.sign(x);
+  if (a >= 3) {
+    let fraction = a;
+    for (let n = 60; n >= 1; n--) fraction = a + n / 2 / fraction;
+    return Math.sign(x) * (1 - Math.exp(-a * a) / (Math.sqrt(Math.PI) * fraction));
+  }
+  let term = x;
+  let sum = x;
+  for (let n = 1; Math.abs(term) > 1e-17 * Math.abs(sum); n++) {
+    term *= (2 * x * x) / (2 * n + 1);
+    sum += term;
+  }
+  return (2 / Math.sqrt(Math.PI)) * Math.exp(-x * x) * sum;
+}
+
+/** Rounds to the nearest whole number, halves to the even one. */
+export function roundHalfToEven(x: number): number {
+  const low = Math.floor(x);
+  const fraction = x - low;
+  if (fraction < 0.5) return low;
+  if (fraction > 0.5) return low + 1;
+  return fraction === 0.5 && low % 2 !== 0 ? low + 1 : low;
+}
+
+const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+
+/** 1 / (1 + e^(−x)), without the overflow of e^(−x). */
+const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+
+/** Every unary op by name. */
+export const unaryOps = {
+  neg: { code: 0, f: (x) => -x, int: (x) => -x | 0 },
+  abs: { code: 1, f: Math.abs, int: (x) => Math.abs(x) | 0 },
+  sign: { code: 2, f: Math.sign, int: Math.sign },
+  exp: { code: 3, f: Math.exp },
+  log: { code: 4, f: Math.log },
+  log1p: { code: 5, f: Math.log1p },
+  expm1: { code: 6, f: Math.expm1 },
+  sqrt: { code: 7, f: Math.sqrt },
+  rsqrt: { code: 8, f: (x) => 1 / Math.sqrt(x) },
+  square: { code: 9, f: (x) => x * x, int: (x) => Math.imul(x, x) },
+  reciprocal: { code: 10, f: (x) => 1 / x },
+  sin: { code: 11, f: Math.sin },
+  cos: { code: 12, f: Math.cos },
+  tan: { code: 13, f: Math.tan },
+  asin: { code: 14, f: Math.asin },
+  acos: { code: 15, f: Math.acos },
+  atan: { code: 16, f: Math.atan },
+  sinh: { code: 17, f: Math.sinh },
+  cosh: { code: 18, f: Math.cosh },
+  asinh: { code: 19, f: Math.asinh },
+  acosh: { code: 20, f: Math.acosh },
+  atanh: { code: 21, f: Math.atanh },
+  erf: { code: 22, f: erf },
+  sigmoid: { code: 23, f: sigmoid },
+  tanh: { code: 24, f: Math.tanh },
+  relu: { code: 25, f: (x) => Math.max(x, 0), int: (x) => Math.max(x, 0) },
+  softplus: { code: 26, f: softplus },
+  logSigmoid: { code: 27, f: (x) => -softplus(-x) },
+  floor: { code: 28, f: Math.floor },
+  ceil: { code: 29, f: Math.ceil },
+  round: { code: 30, f: roundHalfToEven },
+  trunc: { code: 31, f: Math.trunc },
+  /** p is the lower bound, q the upper one, which wins when they cross. */
+  clip: {
+    code: 32,
+    f: (x, p, q) => Math.min(Math.max(x, p), q),
+    int: (x, p, q) => Math.min(Math.max(x, p), q),
+    scalars: 2,
+  },
+  addScalar: { code: 33, f: (x, p) => x + p, int: (x, p) => (x + p) | 0, scalars: 1 },
+  mulScalar: { code: 34, f: (x, p) => x * p, int: (x, p) => Math.imul(x, p), scalars: 1 },
+  rsubScalar: { code: 35, f: (x, p) => p - x, scalars: 1 },
+  rdivScalar: { code: 36, f: (x, p) => p / x, scalars: 1 },
+  powScalar: { code: 37, f: (x, p) => x ** p, scalars: 1 },
+  rpowScalar: { code: 38, f: (x, p) => p ** x, scalars: 1 },
+  /** The derivative of relu. */
+  step: { code: 39, f: (x) => (Number.isNaN(x) ? x : Number(x > 0)) },
+  /** p is the slope for x < 0. */
+  leakyRelu: { code: 40, f: (x, p) => (x > 0 ? x : p * x), scalars: 1 },
+} as const satisfies Record<string, UnaryOp>;
+
+/** The name of a unary op. */
+export type UnaryName = keyof typeof unaryOps;
+
+/** Which function, and its scalars. */
+export interface UnaryAttrs {
+  readonly op: UnaryName;
+  readonly p?: number;
+  readonly q?: number;
+}
+
+const unary = wgslModule('unary', source);
+const INT_MIN = -(2 ** 31);
+const INT_MAX = 2 ** 31 - 1;
+
+/** A clip bound for int32: beyond the integers it binds nothing. */
+const intBound = (value: number): number => Math.min(Math.max(value, INT_MIN), INT_MAX);
+
+/** The scalars as the entry point reads them; bounds of an integer clip may be infinite. */
+function scalarsOf(attrs: UnaryAttrs, integer: boolean): [p: number, q: number] {
+  const { p = 0, q = 0 } = attrs;
+  return integer && attrs.op === 'clip' ? [intBound(p), intBound(q)] : [p, q];
+}
+
+function checkScalar(op: string, attrs: UnaryAttrs, name: 'p' | 'q', integer: boolean): void {
+  const value = attrs[name];
+  const clip = attrs.op === 'clip';
+  const what = clip ? (name === 'p' ? 'lower bound' : 'upper bound') : 'scalar';
+  if (value === undefined || (clip && Number.isNaN(value))) {
+    throw new ArgumentError(`${op}: the ${what} is ${value}; pass a number.`);
+  }
+  if (!integer || (clip && Math.abs(value) === Number.POSITIVE_INFINITY)) return;
+  if (!Number.isInteger(value)) {
+    throw new DTypeError(
+      `${op}: the ${what} ${value} is not a whole number, but the tensor holds int32. ` +
+        `Use a whole number, or cast the tensor first: cast(x, 'float32').`,
+    );
+  }
+  if (!clip && (value < INT_MIN || value > INT_MAX)) {
+    throw new ArgumentError(`${op}: the ${what} ${value} does not fit into int32.`);
+  }
+}
+
+/** Elementwise unary functions: float → float, and int32 → int32 where the op has an integer form. */
+export const unaryKernel: Kernel<UnaryAttrs> = {
+  name: 'unary',
+  variants: ['default'],
+
+  infer(op, inputs, attrs) {
+    const { shape, dtype } = inputs[0] as TensorSpec;
+    const entry: UnaryOp = unaryOps[attrs.op];
+    const integer = dtype === 'int32';
+    if (!isFloat(dtype) && !(integer && entry.int)) {
+      throw new DTypeError(
+        `${op}: takes floats${entry.int ? ' or int32' : ''}, but the input of shape ${formatShape(shape)} holds ` +
+          `${dtype}. Cast it first: cast(x, 'float32').`,
+      );
+    }
+    if (entry.scalars) checkScalar(op, attrs, 'p', integer);
+    if (entry.scalars === 2) checkScalar(op, attrs, 'q', integer);
+    return [{ shape, dtype }];
+  },
+
+  plan(inputs, _outputs, attrs) {
+    const { shape, dtype } = inputs[0] as TensorSpec;
+    const count = sizeOf(shape);
+    const integer = dtype === 'int32';
+    const [p, q] = scalarsOf(attrs, integer);
+    const word = integer ? (value: number) => value >>> 0 : floatBits;
+    const constants = { OP: unaryOps[attrs.op].code };
+    const access = ['read', 'write'] as const;
+    return {
+      steps: [
+        {
+          pipeline: pipelineSpec(unary, integer ? 'unaryInt' : 'unary', access, 4, constants),
+          buffers: ['in0', 'out0'],
+          uniforms: Uint32Array.of(count, word(p), word(q), 0),
+          workgroups: grid(Math.ceil(count / 64)),
+        },
+      ],
+    };
+  },
+
+  reference([input], [output], attrs) {
+    if (!input || !output) return;
+    const entry: UnaryOp = unaryOps[attrs.op];
+    const integer = input.dtype === 'int32';
+    const [p, q] = scalarsOf(attrs, integer);
+    const f = integer && entry.int ? entry.int : entry.f;
+    for (let i = 0; i < output.data.length; i++) output.data[i] = f(input.data[i] as number, p, q);
+  },
+};

@@ -1,0 +1,61 @@
+/** Elementwise choice between two operands, with broadcasting. */
+import { ArgumentError, DTypeError } from '../src/core/errors.ts';
+import { broadcastShapes, broadcastStrides, forEachOffset, sizeOf } from '../src/core/shape.ts';
+import source from '../wgsl/where.wgsl';
+import { grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
+import { collapse, writeAxes } from './strided.ts';
+
+const WORDS = 52;
+const pipeline = pipelineSpec(
+  wgslModule('where', source),
+  'choose',
+  ['read', 'read', 'read', 'write'],
+  WORDS,
+);
+
+export const whereKernel: Kernel<undefined> = {
+  name: 'where',
+  variants: ['default'],
+
+  infer(op, [condition, a, b]) {
+    if (!condition || !a || !b) throw new ArgumentError(`${op}: a condition and two operands expected.`);
+    if (condition.dtype !== 'bool') {
+      throw new DTypeError(`${op}: the condition is ${condition.dtype}; compare it or cast it to bool.`);
+    }
+    if (a.dtype !== b.dtype || a.dtype === 'uint8') {
+      throw new DTypeError(`${op}: operands are ${a.dtype} and ${b.dtype}; cast them to one dtype.`);
+    }
+    return [{ shape: broadcastShapes(op, condition.shape, a.shape, b.shape), dtype: a.dtype }];
+  },
+
+  plan(inputs, [out]) {
+    if (!out) return { steps: [] };
+    const count = sizeOf(out.shape);
+    const { extents, strides } = collapse(
+      out.shape,
+      inputs.map((input) => broadcastStrides(input.shape, out.shape)),
+    );
+    const uniforms = new Uint32Array(WORDS);
+    uniforms[0] = count;
+    uniforms[1] = extents.length;
+    writeAxes(uniforms, 4, extents, strides);
+    return {
+      steps: [
+        {
+          pipeline,
+          buffers: ['in0', 'in1', 'in2', 'out0'],
+          uniforms,
+          workgroups: grid(Math.ceil(count / 64)),
+        },
+      ],
+    };
+  },
+
+  reference([condition, a, b], [out]) {
+    if (!condition || !a || !b || !out) return;
+    const strides = [condition, a, b].map((input) => broadcastStrides(input.shape, out.shape));
+    forEachOffset(out.shape, strides, (index, [c, i, j]) => {
+      out.data[index] = (condition.data[c as number] ? a.data[i as number] : b.data[j as number]) as number;
+    });
+  },
+};

@@ -1,0 +1,261 @@
+/** The tensor: a handle on device memory with a shape, a dtype and its place in the graph. */
+import type { DType, HostArray } from '../core/dtype.ts';
+import { AutogradError, DisposedError, ShapeError } from '../core/errors.ts';
+import { formatShape, type Shape, sizeOf } from '../core/shape.ts';
+import type { Device, Operand, Storage } from '../runtime/device.ts';
+import { isFloat } from '../core/dtype.ts';
+import { GradState } from './graph.ts';
+
+/** Nested arrays of numbers or booleans, as `array()` returns them. */
+export type NestedArray = number | boolean | NestedArray[];
+
+/** The innermost open scope's list of tensors; null outside of scopes. */
+export const tracking: { list: Tensor[] | null } = { list: null };
+
+interface Held {
+  readonly storage: Storage;
+  readonly state: GradState;
+  readonly joined: boolean;
+}
+
+/** The net under tensors that nobody disposed: gives their memory back after the garbage collector found them. */
+const registry = new FinalizationRegistry<Held>(({ storage, state, joined }) => {
+  storage.release();
+  if (joined) state.node?.release();
+});
+
+const leafWithoutGrad = (): GradState => new GradState(false, null, 0);
+
+const disposeSymbol: typeof Symbol.dispose =
+  Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
+
+/** Puts a tensor that left its last scope under the garbage collector's net. */
+export function collectGarbage(tensor: Tensor): void {
+  if (!tensor.disposed) registry.register(tensor, tensor.held(), tensor);
+}
+
+export class Tensor implements Operand {
+  readonly storage: Storage;
+  readonly shape: Shape;
+  readonly dtype: DType;
+  /** The op that made this tensor. */
+  readonly creator: string;
+  state: GradState;
+  /** Saved aliases do not keep their node alive; the graph does. */
+  #joined = false;
+  /** Whether the gradient in `state` goes with this handle. */
+  #ownsGrad = true;
+  #disposed: string | null = null;
+  #kept = false;
+
+  /** Takes over one reference to the operand's memory. Users call `tensor()`, `zeros()` … */
+  private constructor(storage: Storage, shape: Shape, dtype: DType, creator: string, state: GradState) {
+    this.storage = storage;
+    this.shape = shape;
+    this.dtype = dtype;
+    this.creator = creator;
+    this.state = state;
+  }
+
+  /** A new handle on memory whose one reference it takes over. */
+  static adopt({ storage, shape, dtype }: Operand, creator: string): Tensor {
+    const tensor = new Tensor(storage, shape, dtype, creator, leafWithoutGrad());
+    tensor.#track();
+    return tensor;
+  }
+
+  get device(): Device {
+    return this.storage.device;
+  }
+
+  get rank(): number {
+    return this.shape.length;
+  }
+
+  /** The number of elements. */
+  get size(): number {
+    return sizeOf(this.shape);
+  }
+
+  get disposed(): boolean {
+    return this.#disposed !== null;
+  }
+
+  get keptAlive(): boolean {
+    return this.#kept;
+  }
+
+  /** Whether the value was not made by a recorded op. */
+  get isLeaf(): boolean {
+    return this.state.node === null;
+  }
+
+  get requiresGrad(): boolean {
+    return this.state.requiresGrad;
+  }
+
+  /** Only leaves of float dtype can be switched. */
+  set requiresGrad(wanted: boolean) {
+    this.assertAlive('requiresGrad');
+    if (this.state.node) {
+      throw new AutogradError(
+        'not-a-leaf',
+        `requiresGrad: the result of ${this.state.node.op.name} is no leaf; detach() it first.`,
+      );
+    }
+    if (wanted && !isFloat(this.dtype)) {
+      throw new AutogradError(
+        'not-differentiable',
+        `requiresGrad: a ${this.dtype} tensor has no gradient; cast it to float first.`,
+      );
+    }
+    this.state.requiresGrad = wanted;
+  }
+
+  /** The gradient that `backward()` accumulated; null before. Owned by this tensor. */
+  get grad(): Tensor | null {
+    return this.state.grad;
+  }
+
+  /** Replaces the accumulated gradient; `null` clears it and gives its memory back. */
+  set grad(value: Tensor | null) {
+    if (value && formatShape(value.shape) !== formatShape(this.shape)) {
+      throw new ShapeError(
+        `grad: shape ${formatShape(value.shape)} is not the tensor's ${formatShape(this.shape)}.`,
+      );
+    }
+    if (this.state.grad !== value) this.state.grad?.dispose();
+    this.state.grad = value;
+    value?.keepAlive();
+  }
+
+  /** Keeps the gradient of a value inside the graph, as `backward()` passes it. */
+  retainGrad(): this {
+    if (!this.requiresGrad) {
+      throw new AutogradError('no-grad', 'retainGrad: this tensor does not require a gradient.');
+    }
+    this.state.retainsGrad = true;
+    return this;
+  }
+
+  /** The same values outside of the graph; shares the memory. */
+  detach(): Tensor {
+    this.assertAlive('detach');
+    return Tensor.adopt({ storage: this.storage.retain(), shape: this.shape, dtype: this.dtype }, 'detach');
+  }
+
+  /** Another handle on the same value, with the same place in the graph. */
+  alias(): Tensor {
+    this.assertAlive('alias');
+    const copy = Tensor.adopt(
+      { storage: this.storage.retain(), shape: this.shape, dtype: this.dtype },
+      this.creator,
+    );
+    copy.join(this.state);
+    copy.#ownsGrad = false;
+    return copy;
+  }
+
+  /** A handle for the graph itself: outside of scopes, and not counted as a reason to keep its node. */
+  savedAlias(): Tensor {
+    this.assertAlive('save');
+    return new Tensor(this.storage.retain(), this.shape, this.dtype, this.creator, this.state);
+  }
+
+  dropAlias(): void {
+    if (this.#disposed === null) this.storage.release();
+    this.#disposed = 'its graph';
+  }
+
+  /** Sets the place in the graph; only the engine calls this, once, on a tensor it has just made. */
+  join(state: GradState): void {
+    this.state = state;
+    if (!state.node) return;
+    state.node.retain();
+    this.#joined = true;
+    if (!tracking.list && !this.#kept) {
+      registry.unregister(this);
+      collectGarbage(this);
+    }
+  }
+
+  /** Gives the memory back. Other handles on it, and what the graph saved, stay valid. */
+  dispose(by = 'dispose()'): void {
+    if (this.#disposed !== null) return;
+    this.#disposed = by;
+    registry.unregister(this);
+    this.storage.release();
+    if (this.#ownsGrad) this.grad = null;
+    if (this.#joined) this.state.node?.release();
+  }
+
+  [disposeSymbol](): void {
+    this.dispose('the end of its `using` block');
+  }
+
+  /** Takes the tensor out of all scopes. */
+  keepAlive(): void {
+    if (this.#kept) return;
+    this.#kept = true;
+    registry.unregister(this);
+    collectGarbage(this);
+  }
+
+  /** What the garbage collector's net must give back; holds no reference to the tensor itself. */
+  held(): Held {
+    return { storage: this.storage, state: this.state, joined: this.#joined };
+  }
+
+  assertAlive(op: string): void {
+    if (this.#disposed === null) return;
+    throw new DisposedError(
+      `${op}: this tensor of shape ${formatShape(this.shape)}, made by ${this.creator}, was disposed by ${this.#disposed}. ` +
+        `Return it from its scope, or keep() it, to use it longer.`,
+    );
+  }
+
+  /** The elements in row-major order: Float32Array, Float64Array, Int32Array, or 0 and 1 for bool. */
+  async data(): Promise<HostArray> {
+    this.assertAlive('data');
+    return this.device.read(this.storage);
+  }
+
+  /** The only element, as a number. */
+  async item(): Promise<number> {
+    if (this.size !== 1) {
+      throw new ShapeError(
+        `item: shape ${formatShape(this.shape)} holds ${this.size} elements, not one; use data() or array().`,
+      );
+    }
+    return (await this.data())[0] as number;
+  }
+
+  /** The elements as nested arrays; bool elements as true and false. */
+  async array(): Promise<NestedArray> {
+    const data = await this.data();
+    const { shape, dtype } = this;
+    let at = 0;
+    const nest = (axis: number): NestedArray => {
+      if (axis === shape.length) {
+        const value = data[at++] as number;
+        return dtype === 'bool' ? value !== 0 : value;
+      }
+      return Array.from({ length: shape[axis] as number }, () => nest(axis + 1));
+    };
+    return nest(0);
+  }
+
+  toString(): string {
+    const state = this.#disposed === null ? '' : `, disposed by ${this.#disposed}`;
+    return `Tensor(shape ${formatShape(this.shape)}, ${this.dtype}, ${this.device.kind}, from ${this.creator}${state}; values: await data())`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
+  #track(): void {
+    if (tracking.list) tracking.list.push(this);
+    else collectGarbage(this);
+  }
+}

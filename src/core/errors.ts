@@ -1,0 +1,112 @@
+/**
+ * Every error that wgrad raises on purpose. `code` is stable and meant for programs; the message is meant for
+ * people and names the op, the shapes and the way out.
+ */
+export class WgradError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** Shapes that do not fit together, an axis that does not exist, an extent that is not a whole number ≥ 0. */
+export class ShapeError extends WgradError {
+  constructor(message: string) {
+    super('shape', message);
+  }
+}
+
+/** A dtype that the op does not take. */
+export class DTypeError extends WgradError {
+  constructor(message: string) {
+    super('dtype', message);
+  }
+}
+
+/** An argument outside of what the function takes. */
+export class ArgumentError extends WgradError {
+  constructor(message: string) {
+    super('argument', message);
+  }
+}
+
+/** Tensors that live on different devices. */
+export class DeviceMismatchError extends WgradError {
+  constructor(message: string) {
+    super('device-mismatch', message);
+  }
+}
+
+/** A tensor whose memory was given back is used again. */
+export class DisposedError extends WgradError {
+  constructor(message: string) {
+    super('disposed', message);
+  }
+}
+
+/** The device was lost or destroyed. */
+export class DeviceLostError extends WgradError {
+  constructor(message: string) {
+    super('device-lost', message);
+  }
+}
+
+/** No adapter of the wanted kind. */
+export class AdapterError extends WgradError {
+  constructor(message: string) {
+    super('adapter', message);
+  }
+}
+
+/** An allocation or a binding that exceeds a limit of the device; nothing was allocated. */
+export class LimitError extends WgradError {
+  readonly requested: number;
+  readonly limit: number;
+
+  constructor(message: string, requested: number, limit: number) {
+    super('limit', message);
+    this.requested = requested;
+    this.limit = limit;
+  }
+}
+
+/** A WGSL module that does not compile. */
+export class ShaderError extends WgradError {
+  constructor(message: string) {
+    super('shader', message);
+  }
+}
+
+/** An error that the GPU's driver reported. */
+export class GpuError extends WgradError {
+  constructor(message: string) {
+    super('gpu', message);
+  }
+}
+
+/** A misuse of the autograd graph. */
+export class AutogradError extends WgradError {}
+
+/** A NaN or an infinity, found by the anomaly mode. */
+export class AnomalyError extends WgradError {
+  constructor(message: string) {
+    super('anomaly', message);
+  }
+}
+
+/** `gradcheck` cannot judge the function at this point; `code` tells why. */
+export class GradcheckRefusal extends WgradError {}
+
+/** A function that returned a promise where only synchronous work makes sense. */
+export class AsyncCallbackError extends WgradError {
+  constructor(where: string) {
+    super(
+      'async-callback',
+      `${where} got a promise from its callback. Its effect ends when the callback returns, before the ` +
+        `awaited part runs. Keep the callback synchronous: return the tensors and await their data outside.`,
+    );
+  }
+}

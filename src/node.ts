@@ -1,0 +1,7 @@
+/** wgrad for Node: the same, with an `init()` that opens Dawn. */
+import { attachMethods } from './ops/methods.ts';
+
+export * from './exports.ts';
+export { init } from './runtime/node/init.ts';
+
+attachMethods();

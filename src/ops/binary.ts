@@ -1,0 +1,153 @@
+/** Arithmetic with NumPy's broadcasting; a number as an operand goes into the uniform block. */
+import { type BinaryName, binaryKernel } from '../../kernels/binary.ts';
+import { type UnaryName, unaryKernel } from '../../kernels/unary.ts';
+import { whereKernel } from '../../kernels/where.ts';
+import { addTensors } from '../autograd/engine-ops.ts';
+import { apply, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { ArgumentError } from '../core/errors.ts';
+import { equal, greater, less } from './compare.ts';
+import { full } from './create.ts';
+import { pairOf, scalarLike, type TensorLike } from './operand.ts';
+import { log } from './unary.ts';
+
+/** What a rule reads: gradient, both operands, result. Only what `saves` names is there. */
+type Rule = (g: Tensor, a: Tensor, b: Tensor, y: Tensor) => readonly [GradientThunk, GradientThunk];
+
+/** Which of (a, b, result) the gradients of a and of b read. */
+interface Reads {
+  readonly forA: readonly [boolean, boolean, boolean];
+  readonly forB: readonly [boolean, boolean, boolean];
+}
+
+function binaryOp(op: BinaryName, reads: Reads, rule: Rule): Op {
+  return {
+    name: op,
+    forward: ([a, b]) => runKernel1(op, binaryKernel, [a as Tensor, b as Tensor], { op }),
+    saves: ([a, b], [y], [needsA, needsB]) =>
+      [a, b, y].map((tensor, index) =>
+        (needsA && reads.forA[index]) || (needsB && reads.forB[index]) ? tensor : undefined,
+      ),
+    backward: ({ grad, saved: [a, b, y] }) => rule(grad, a as Tensor, b as Tensor, y as Tensor),
+  };
+}
+
+/** An op of a tensor and a number; `derivative` gets the saved tensor. */
+function scalarOp(
+  name: string,
+  op: UnaryName,
+  savesInput: boolean,
+  derivative: (g: Tensor, x: Tensor, p: number) => Tensor,
+): Op<number> {
+  return {
+    name,
+    forward: ([x], p) => runKernel1(name, unaryKernel, [x as Tensor], { op, p }),
+    saves: ([x]) => (savesInput ? [x] : []),
+    backward: ({ grad, saved, attrs }) => [() => derivative(grad, saved[0] as Tensor, attrs)],
+  };
+}
+
+const subOp = binaryOp('sub', { forA: [false, false, false], forB: [false, false, false] }, (g) => [
+  () => g,
+  () => mul(g, -1),
+]);
+const mulOp = binaryOp('mul', { forA: [false, true, false], forB: [true, false, false] }, (g, a, b) => [
+  () => mul(g, b),
+  () => mul(g, a),
+]);
+const divOp = binaryOp('div', { forA: [false, true, false], forB: [false, true, true] }, (g, _a, b, y) => [
+  () => div(g, b),
+  () => mul(div(mul(g, y), b), -1),
+]);
+const powOp = binaryOp('pow', { forA: [true, true, false], forB: [true, false, true] }, (g, a, b, y) => [
+  // b·a^(b−1), which is 0 and not NaN for b = 0
+  () => mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
+  // a^b·ln a, which is 0 for a = 0 (where only b ≥ 0 gives a finite power)
+  () => mul(g, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
+]);
+
+/** The gradient goes to the chosen operand, half to each of two equals. */
+const extremum = (op: 'maximum' | 'minimum'): Op =>
+  binaryOp(op, { forA: [true, true, false], forB: [true, true, false] }, (g, a, b) => {
+    const wins = op === 'maximum' ? greater : less;
+    const share = (mine: Tensor, other: Tensor): Tensor =>
+      mul(g, where(wins(mine, other), 1, where(equal(mine, other), full([], 0.5, { device: g.device }), 0)));
+    return [() => share(a, b), () => share(b, a)];
+  });
+const maximumOp = extremum('maximum');
+const minimumOp = extremum('minimum');
+
+const addScalarOp = scalarOp('add', 'addScalar', false, (g) => g);
+const mulScalarOp = scalarOp('mul', 'mulScalar', false, (g, _x, p) => mul(g, p));
+const rsubScalarOp = scalarOp('sub', 'rsubScalar', false, (g) => mul(g, -1));
+const rdivScalarOp = scalarOp('div', 'rdivScalar', true, (g, x, p) => mul(g, mul(pow(x, -2), -p)));
+const powScalarOp = scalarOp('pow', 'powScalar', true, (g, x, p) =>
+  p === 0 ? mul(g, 0) : mul(g, mul(pow(x, p - 1), p)),
+);
+const rpowScalarOp = scalarOp('pow', 'rpowScalar', true, (g, x, p) => mul(g, mul(pow(p, x), Math.log(p))));
+
+const bothNumbers = (op: string): never => {
+  throw new ArgumentError(`${op}: at least one operand must be a tensor; make one with tensor(…).`);
+};
+
+/** a + b */
+export function add(a: TensorLike, b: TensorLike): Tensor {
+  if (typeof b === 'number') return a instanceof Tensor ? apply(addScalarOp, [a], b) : bothNumbers('add');
+  if (typeof a === 'number') return apply(addScalarOp, [b], a);
+  return addTensors(a, b);
+}
+
+/** a − b */
+export function sub(a: TensorLike, b: TensorLike): Tensor {
+  if (typeof b === 'number') return a instanceof Tensor ? apply(addScalarOp, [a], -b) : bothNumbers('sub');
+  if (typeof a === 'number' && b.dtype !== 'int32') return apply(rsubScalarOp, [b], a);
+  return apply(subOp, pairOf('sub', a, b), undefined);
+}
+
+/** a · b, elementwise */
+export function mul(a: TensorLike, b: TensorLike): Tensor {
+  if (typeof b === 'number') return a instanceof Tensor ? apply(mulScalarOp, [a], b) : bothNumbers('mul');
+  if (typeof a === 'number') return apply(mulScalarOp, [b], a);
+  return apply(mulOp, [a, b], undefined);
+}
+
+/** a / b, floats only */
+export function div(a: TensorLike, b: TensorLike): Tensor {
+  if (typeof a === 'number') return b instanceof Tensor ? apply(rdivScalarOp, [b], a) : bothNumbers('div');
+  return apply(divOp, pairOf('div', a, b), undefined);
+}
+
+/** aᵇ with JavaScript's corner cases. The gradient for a negative base with respect to b is NaN, as is ln a. */
+export function pow(a: TensorLike, b: TensorLike): Tensor {
+  if (typeof b === 'number') return a instanceof Tensor ? apply(powScalarOp, [a], b) : bothNumbers('pow');
+  if (typeof a === 'number') return apply(rpowScalarOp, [b], a);
+  return apply(powOp, [a, b], undefined);
+}
+
+/** The larger of a and b; a NaN wins. Equals share the gradient. */
+export const maximum = (a: TensorLike, b: TensorLike): Tensor =>
+  apply(maximumOp, pairOf('maximum', a, b), undefined);
+
+/** The smaller of a and b; a NaN wins. Equals share the gradient. */
+export const minimum = (a: TensorLike, b: TensorLike): Tensor =>
+  apply(minimumOp, pairOf('minimum', a, b), undefined);
+
+const whereOp: Op = {
+  name: 'where',
+  forward: (inputs) => runKernel1('where', whereKernel, inputs, undefined),
+  saves: ([condition]) => [condition],
+  backward: ({ grad, saved: [condition] }) => [
+    undefined,
+    () => where(condition as Tensor, grad, 0),
+    () => where(condition as Tensor, 0, grad),
+  ],
+};
+
+/** a where `condition` holds, else b; all three broadcast. */
+export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  const { device } = condition;
+  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : device.float;
+  const operand = (value: TensorLike): Tensor =>
+    value instanceof Tensor ? value : scalarLike('where', value, device, dtype);
+  return apply(whereOp, [condition, operand(a), operand(b)], undefined);
+}

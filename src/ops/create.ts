@@ -1,0 +1,210 @@
+/** Tensors from host data, constants, sequences and random numbers. */
+import { fillKernel } from '../../kernels/fill.ts';
+import { type Distribution, randomKernel } from '../../kernels/random.ts';
+import { Tensor, type NestedArray } from '../autograd/tensor.ts';
+import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { defaultGenerator, type Generator } from '../core/generator.ts';
+import { checkShape, formatShape, type Shape, sizeOf } from '../core/shape.ts';
+import { defaultDevice } from '../runtime/default-device.ts';
+import type { Device, Operand } from '../runtime/device.ts';
+
+export interface CreateOptions {
+  /** Default: the default device. */
+  device?: Device;
+  /** Default: the device's float, or what the data suggest. */
+  dtype?: DType | 'float';
+  /** Default: false. */
+  requiresGrad?: boolean;
+}
+
+export interface TensorOptions extends CreateOptions {
+  /** Shape of flat data. Default: the nesting of the data, `(length,)` for typed arrays. */
+  shape?: Shape;
+}
+
+/** The dtype that this device uses for what the user asked. */
+function resolve(device: Device, dtype: DType | 'float' | undefined): DType {
+  if (dtype === undefined || dtype === 'float' || isFloat(dtype)) return device.float;
+  return dtype;
+}
+
+function finish(tensor: Tensor, options: CreateOptions): Tensor {
+  if (options.requiresGrad) tensor.requiresGrad = true;
+  return tensor;
+}
+
+/** The shape of nested arrays; ragged ones are refused. */
+function nestedShape(values: NestedArray): number[] {
+  const shape: number[] = [];
+  for (let level: NestedArray | undefined = values; Array.isArray(level); level = level[0])
+    shape.push(level.length);
+  return shape;
+}
+
+function flatten(values: NestedArray, shape: Shape, axis: number, out: (number | boolean)[]): void {
+  if (axis === shape.length) {
+    if (typeof values !== 'number' && typeof values !== 'boolean') {
+      throw new ShapeError(
+        Array.isArray(values)
+          ? `tensor: the nested arrays are ragged: a list stands where the first row of shape ${formatShape(shape)} has a number.`
+          : `tensor: ${String(values)} is no number.`,
+      );
+    }
+    out.push(values);
+    return;
+  }
+  if (!Array.isArray(values) || values.length !== shape[axis]) {
+    throw new ShapeError(
+      `tensor: the nested arrays are ragged: at depth ${axis} a row has ${Array.isArray(values) ? values.length : 'no'} ` +
+        `elements where the first has ${shape[axis]}.`,
+    );
+  }
+  for (const value of values) flatten(value, shape, axis + 1, out);
+}
+
+/** The dtype that typed arrays carry; floats become the device's float. */
+function dtypeOfArray(
+  data: HostArray | Int8Array | Int16Array | Uint16Array | Uint8ClampedArray,
+): DType | 'float' {
+  if (data instanceof Float32Array || data instanceof Float64Array) return 'float';
+  if (data instanceof Uint8Array || data instanceof Uint8ClampedArray) return 'uint8';
+  return 'int32';
+}
+
+/** Copies values into the array that a dtype is stored as, and refuses what does not fit. */
+function convert(values: ArrayLike<number | boolean>, dtype: DType): HostArray {
+  const out = hostArray(dtype, values.length);
+  for (let index = 0; index < values.length; index++) {
+    const value = Number(values[index]);
+    if (dtype === 'bool') out[index] = value === 0 ? 0 : 1;
+    else out[index] = value;
+    if ((dtype === 'int32' || dtype === 'uint8') && out[index] !== value) {
+      throw new DTypeError(`tensor: element ${index}, ${value}, does not fit into ${dtype}.`);
+    }
+  }
+  return out;
+}
+
+/**
+ * A tensor from nested arrays, a number, or a typed array. Booleans give `bool`, numbers the device's float,
+ * `Int32Array` and its smaller kin `int32`, `Uint8Array` packed `uint8` (unpack it with `cast`).
+ *
+ * @throws ShapeError for ragged arrays and for a `shape` that does not hold as many elements.
+ */
+export function tensor(
+  values: NestedArray | HostArray | Int8Array | Int16Array | Uint16Array | Uint8ClampedArray,
+  options: TensorOptions = {},
+): Tensor {
+  const device = options.device ?? defaultDevice();
+  let flat: ArrayLike<number | boolean>;
+  let shape: Shape;
+  let suggested: DType | 'float';
+  if (ArrayBuffer.isView(values)) {
+    flat = values as HostArray;
+    shape = [values.length];
+    suggested = dtypeOfArray(values as HostArray);
+  } else {
+    const list: (number | boolean)[] = [];
+    shape = nestedShape(values);
+    flatten(values, shape, 0, list);
+    flat = list;
+    suggested = list.length > 0 && list.every((value) => typeof value === 'boolean') ? 'bool' : 'float';
+  }
+  if (options.shape) {
+    checkShape('tensor', options.shape);
+    if (sizeOf(options.shape) !== flat.length) {
+      throw new ShapeError(`tensor: ${flat.length} values do not fill shape ${formatShape(options.shape)}.`);
+    }
+    shape = options.shape;
+  }
+  checkShape('tensor', shape);
+  const dtype = resolve(device, options.dtype ?? suggested);
+  const storage = device.upload('tensor', dtype, convert(flat, dtype));
+  return finish(Tensor.adopt({ storage, shape, dtype }, 'tensor'), options);
+}
+
+function generate(op: string, shape: Shape, options: CreateOptions, value: number, step?: number): Tensor {
+  checkShape(op, shape);
+  const device = options.device ?? defaultDevice();
+  const dtype = resolve(device, options.dtype);
+  const attrs = step === undefined ? { shape, dtype, value } : { shape, dtype, value, step };
+  return finish(Tensor.adopt(device.run(op, fillKernel, [], attrs)[0] as Operand, op), options);
+}
+
+export const zeros = (shape: Shape, options: CreateOptions = {}): Tensor =>
+  generate('zeros', shape, options, 0);
+
+export const ones = (shape: Shape, options: CreateOptions = {}): Tensor =>
+  generate('ones', shape, options, 1);
+
+export const full = (shape: Shape, value: number, options: CreateOptions = {}): Tensor =>
+  generate('full', shape, options, value);
+
+/** The identity matrix, or its first `columns` columns. */
+export function eye(rows: number, columns = rows, options: CreateOptions = {}): Tensor {
+  checkShape('eye', [rows, columns]);
+  const values = new Float32Array(rows * columns);
+  for (let index = 0; index < Math.min(rows, columns); index++) values[index * columns + index] = 1;
+  return tensor(values, { ...options, dtype: options.dtype ?? 'float', shape: [rows, columns] });
+}
+
+/** start, start + step, … below `stop`; `arange(stop)` starts at 0. */
+export function arange(start: number, stop?: number, step = 1, options: CreateOptions = {}): Tensor {
+  const [from, to] = stop === undefined ? [0, start] : [start, stop];
+  if (!Number.isFinite(step) || step === 0)
+    throw new ArgumentError(`arange: step ${step}; a step is a finite number other than 0.`);
+  return generate('arange', [Math.max(0, Math.ceil((to - from) / step))], options, from, step);
+}
+
+/** `count` values from start to stop, both included. */
+export function linspace(start: number, stop: number, count: number, options: CreateOptions = {}): Tensor {
+  if (!Number.isInteger(count) || count < 0)
+    throw new ArgumentError(`linspace: count ${count} is no whole number ≥ 0.`);
+  const step = count > 1 ? (stop - start) / (count - 1) : 0;
+  const values = Float64Array.from({ length: count }, (_, index) =>
+    index === count - 1 && count > 1 ? stop : start + index * step,
+  );
+  return tensor(values, options);
+}
+
+export interface RandomOptions extends CreateOptions {
+  /** Default: the generator that `setSeed` resets. */
+  generator?: Generator;
+}
+
+function draw(
+  op: string,
+  distribution: Distribution,
+  shape: Shape,
+  options: RandomOptions,
+  a: number,
+  b: number,
+): Tensor {
+  checkShape(op, shape);
+  const device = options.device ?? defaultDevice();
+  const dtype = distribution === 'randint' ? 'int32' : resolve(device, options.dtype);
+  const { seed, counter } = (options.generator ?? defaultGenerator).take(sizeOf(shape));
+  const attrs = { distribution, seed, counter, shape, dtype, a, b };
+  return finish(Tensor.adopt(device.run(op, randomKernel, [], attrs)[0] as Operand, op), options);
+}
+
+/** Uniform in [low, high). */
+export const randomUniform = (shape: Shape, low = 0, high = 1, options: RandomOptions = {}): Tensor =>
+  draw('randomUniform', 'uniform', shape, options, low, high);
+
+/** Normal with this mean and standard deviation, by Box and Muller (1958). */
+export const randomNormal = (shape: Shape, mean = 0, stddev = 1, options: RandomOptions = {}): Tensor =>
+  draw('randomNormal', 'normal', shape, options, mean, stddev);
+
+/** Normal, cut off at two standard deviations. */
+export const truncatedNormal = (shape: Shape, mean = 0, stddev = 1, options: RandomOptions = {}): Tensor =>
+  draw('truncatedNormal', 'truncatedNormal', shape, options, mean, stddev);
+
+/** 1 with probability p, else 0. */
+export const bernoulli = (shape: Shape, p = 0.5, options: RandomOptions = {}): Tensor =>
+  draw('bernoulli', 'bernoulli', shape, options, p, 0);
+
+/** Whole numbers in [low, high), int32. */
+export const randomInt = (shape: Shape, low: number, high: number, options: RandomOptions = {}): Tensor =>
+  draw('randomInt', 'randint', shape, options, low, high);

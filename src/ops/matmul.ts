@@ -1,0 +1,87 @@
+/** Matrix products: batched with broadcasting, transposes as flags, optional fused bias and activation. */
+import { type MatmulAttrs, matmulKernel } from '../../kernels/matmul.ts';
+import { sumTo } from '../autograd/engine-ops.ts';
+import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { ShapeError } from '../core/errors.ts';
+import { formatShape } from '../core/shape.ts';
+import { mul, sub } from './binary.ts';
+import { expandDims, squeeze } from './shape.ts';
+import { square, step } from './unary.ts';
+
+/** The derivative of each activation, from its output. */
+const activationGrad: Record<MatmulAttrs['activation'], (g: Tensor, y: Tensor) => Tensor> = {
+  linear: (g) => g,
+  relu: (g, y) => mul(g, step(y)),
+  sigmoid: (g, y) => mul(g, mul(y, sub(1, y))),
+  tanh: (g, y) => mul(g, sub(1, square(y))),
+};
+
+const matmulOp: Op<MatmulAttrs> = {
+  name: 'matmul',
+  forward: (inputs, attrs) => runKernel1('matmul', matmulKernel, inputs, attrs),
+  saves: ([a, b], [y], [needsA, needsB], { activation }) => [
+    needsB ? a : undefined,
+    needsA ? b : undefined,
+    activation === 'linear' ? undefined : y,
+  ],
+  backward({ grad, saved, attrs, inputs }) {
+    const [a, b, y] = saved as [Tensor, Tensor, Tensor];
+    const { transposeA, transposeB, activation } = attrs;
+    let linear: Tensor | undefined;
+    const g = (): Tensor => (linear ??= activationGrad[activation](grad, y));
+    return [
+      () =>
+        transposeA
+          ? matmul(b, g(), { transposeA: transposeB, transposeB: true })
+          : matmul(g(), b, { transposeB: !transposeB }),
+      () =>
+        transposeB
+          ? matmul(g(), a, { transposeA: true, transposeB: transposeA })
+          : matmul(a, g(), { transposeA: !transposeA }),
+      inputs[2] ? () => sumTo(g(), (inputs[2] as { shape: readonly number[] }).shape) : undefined,
+    ];
+  },
+};
+
+export interface MatmulOptions {
+  /** Take a as (…, K, M). Default: false. */
+  transposeA?: boolean;
+  /** Take b as (…, N, K). Default: false. */
+  transposeB?: boolean;
+  /** Added to each row; shape (N,). */
+  bias?: Tensor;
+  /** Applied last. Default: linear. */
+  activation?: MatmulAttrs['activation'];
+}
+
+/**
+ * activation(a · b + bias) for a (…, M, K) and b (…, K, N), with broadcast leading axes; the result is (…, M, N). A
+ * vector stands for a row on the left and for a column on the right, as in NumPy, and its axis vanishes.
+ *
+ * @throws ShapeError when the inner extents differ, for scalars, and for a transposed vector.
+ */
+export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  const { transposeA = false, transposeB = false, bias, activation = 'linear' } = options;
+  if (a.rank === 0 || b.rank === 0) {
+    throw new ShapeError(
+      `matmul: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)}; a scalar has no rows, use mul().`,
+    );
+  }
+  const rowVector = a.rank === 1;
+  const columnVector = b.rank === 1;
+  if ((rowVector && transposeA) || (columnVector && transposeB)) {
+    throw new ShapeError(
+      'matmul: a vector cannot be transposed; reshape it to a matrix, or leave the flag away.',
+    );
+  }
+  if (columnVector && bias)
+    throw new ShapeError('matmul: a bias needs a matrix on the right; add() it to the result instead.');
+  const left = rowVector ? expandDims(a, 0) : a;
+  const right = columnVector ? expandDims(b, 1) : b;
+  const attrs: MatmulAttrs = { transposeA, transposeB, bias: bias !== undefined, activation };
+  const y = apply(matmulOp, bias ? [left, right, bias] : [left, right], attrs);
+  if (!rowVector && !columnVector) return y;
+  const axes = [rowVector ? y.rank - 2 : -1, columnVector ? y.rank - 1 : -1].filter((axis) => axis >= 0);
+  return squeeze(y, axes);
+}

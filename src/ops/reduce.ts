@@ -1,0 +1,197 @@
+/** Reductions over any axes, all of them by default. */
+import { argReduceKernel } from '../../kernels/arg-reduce.ts';
+import { type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
+import { apply, type BackwardContext, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
+import { noGrad } from '../autograd/modes.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { ArgumentError } from '../core/errors.ts';
+import { normalizeAxes, normalizeAxis, reducedShape, type Shape, sizeOf } from '../core/shape.ts';
+import { mul, sub, where } from './binary.ts';
+import { equal } from './compare.ts';
+import { arange } from './create.ts';
+import { broadcastTo, permute, reshape } from './shape.ts';
+import { cast } from './cast.ts';
+import { sign, sqrt } from './unary.ts';
+
+export type Axes = number | readonly number[];
+
+export interface ReduceOptions {
+  /** Default: all axes. */
+  axis?: Axes | undefined;
+  /** Leave the reduced axes in place with an extent of 1. Default: false. */
+  keepDims?: boolean;
+}
+
+interface Attrs {
+  readonly axes: readonly number[];
+  readonly keepDims: boolean;
+  readonly scale?: number;
+}
+
+export const inputShape = (context: BackwardContext<unknown>): Shape =>
+  (context.inputs[0] as { shape: Shape }).shape;
+
+/** A reduced tensor with its axes put back, stretched to the input's shape. */
+export const spread = (y: Tensor, shape: Shape, axes: readonly number[]): Tensor =>
+  broadcastTo(reshape(y, reducedShape(shape, axes, true)), shape);
+
+function reduceOp(
+  name: string,
+  op: ReduceOp,
+  saves: 'nothing' | 'input' | 'both',
+  thunk: (context: BackwardContext<Attrs>) => GradientThunk,
+): Op<Attrs> {
+  return {
+    name,
+    forward: ([x], attrs) => runKernel1(name, reduceKernel, [x as Tensor], { op, ...attrs }),
+    saves: ([x], [y]) => (saves === 'nothing' ? [] : saves === 'input' ? [x] : [x, y]),
+    backward: (context) => [thunk(context)],
+  };
+}
+
+const spreadGrad = (context: BackwardContext<Attrs>): Tensor =>
+  spread(context.grad, inputShape(context), context.attrs.axes);
+
+const sumOp = reduceOp('sum', 'sum', 'nothing', (c) => () => spreadGrad(c));
+const meanOp = reduceOp('mean', 'sum', 'nothing', (c) => () => mul(spreadGrad(c), c.attrs.scale ?? 1));
+const sumSquaresOp = reduceOp(
+  'sumSquares',
+  'sumSquares',
+  'input',
+  (c) => () => mul(spreadGrad(c), mul(c.saved[0] as Tensor, 2)),
+);
+const sumAbsOp = reduceOp(
+  'norm1',
+  'sumAbs',
+  'input',
+  (c) => () => mul(spreadGrad(c), sign(c.saved[0] as Tensor)),
+);
+
+/** The gradient goes to the first of the largest (or smallest) elements. */
+const extremum = (name: 'max' | 'min'): Op<Attrs> =>
+  reduceOp(name, name, 'both', (c) => () => {
+    const [x, y] = c.saved as [Tensor, Tensor];
+    const shape = inputShape(c);
+    const first = noGrad(() => firstAlong(equal(x, spread(y, shape, c.attrs.axes)), c.attrs.axes));
+    return where(first, spreadGrad(c), 0);
+  });
+const maxOp = extremum('max');
+const minOp = extremum('min');
+
+/** Of the true elements of each reduced group keeps the first, in row-major order. */
+function firstAlong(mask: Tensor, axes: readonly number[]): Tensor {
+  const kept = mask.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+  const order = [...kept, ...axes];
+  const moved = permuteIfNeeded(cast(mask, 'int32'), order);
+  const rows = sizeOf(kept.map((axis) => mask.shape[axis] as number));
+  const flat = reshape(moved, [rows, sizeOf(axes.map((axis) => mask.shape[axis] as number))]);
+  const position = argMax(flat, { axis: 1, keepDims: true });
+  const columns = arange(0, flat.shape[1] as number, 1, { dtype: 'int32', device: mask.device });
+  const first = reshape(equal(columns, position), moved.shape);
+  return permuteIfNeeded(
+    first,
+    order.map((_, axis) => order.indexOf(axis)),
+  );
+}
+
+const permuteIfNeeded = (x: Tensor, order: readonly number[]): Tensor =>
+  order.every((axis, index) => axis === index) ? x : permute(x, order);
+
+function attrsOf(op: string, x: Tensor, { axis, keepDims = false }: ReduceOptions): Attrs {
+  x.assertAlive(op);
+  return { axes: normalizeAxes(op, axis, x.rank), keepDims };
+}
+
+const countAlong = (x: Tensor, axes: readonly number[]): number =>
+  sizeOf(axes.map((axis) => x.shape[axis] as number));
+
+/** Σ x */
+export const sum = (x: Tensor, options: ReduceOptions = {}): Tensor =>
+  apply(sumOp, [x], attrsOf('sum', x, options));
+
+/** Σ x / n; NaN for n = 0. */
+export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
+  const attrs = attrsOf('mean', x, options);
+  return apply(meanOp, [x], { ...attrs, scale: 1 / countAlong(x, attrs.axes) });
+}
+
+/** Σ x² */
+export const sumSquares = (x: Tensor, options: ReduceOptions = {}): Tensor =>
+  apply(sumSquaresOp, [x], attrsOf('sumSquares', x, options));
+
+/** The largest element; a NaN wins; the gradient goes to the first of equals. */
+export const max = (x: Tensor, options: ReduceOptions = {}): Tensor =>
+  apply(maxOp, [x], attrsOf('max', x, options));
+
+/** The smallest element; a NaN wins; the gradient goes to the first of equals. */
+export const min = (x: Tensor, options: ReduceOptions = {}): Tensor =>
+  apply(minOp, [x], attrsOf('min', x, options));
+
+export interface VarianceOptions extends ReduceOptions {
+  /** The divisor is n − correction: 0 for the population, 1 for Bessel's estimate. Default: 0, as in NumPy. */
+  correction?: number;
+}
+
+/** Σ (x − mean)² / (n − correction), in two passes. */
+export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+  const { correction = 0 } = options;
+  const attrs = attrsOf('variance', x, options);
+  const n = countAlong(x, attrs.axes);
+  if (n - correction <= 0)
+    throw new ArgumentError(
+      `variance: ${n} elements with correction ${correction} leave the divisor ${n - correction}.`,
+    );
+  const centred = sub(x, mean(x, { axis: attrs.axes, keepDims: true }));
+  return mul(sumSquares(centred, { axis: attrs.axes, keepDims: attrs.keepDims }), 1 / (n - correction));
+}
+
+/** √variance */
+export const std = (x: Tensor, options: VarianceOptions = {}): Tensor => sqrt(variance(x, options));
+
+/** Σ |x| */
+export const norm1 = (x: Tensor, options: ReduceOptions = {}): Tensor =>
+  apply(sumAbsOp, [x], attrsOf('norm1', x, options));
+
+/** √Σ x²; the gradient at 0 is NaN, as the norm has none there. */
+export const norm2 = (x: Tensor, options: ReduceOptions = {}): Tensor => sqrt(sumSquares(x, options));
+
+const predicate =
+  (op: 'all' | 'any') =>
+  (x: Tensor, options: ReduceOptions = {}): Tensor =>
+    noGrad(() => runKernel1(op, reduceKernel, [x], { op, ...attrsOf(op, x, options) }));
+
+/** Whether all elements of a bool tensor are true. */
+export const all = predicate('all');
+/** Whether any element of a bool tensor is true. */
+export const any = predicate('any');
+
+export interface ArgOptions {
+  /** Default: the position in the flattened tensor. */
+  axis?: number;
+  keepDims?: boolean;
+}
+
+const argReduce =
+  (op: 'argMax' | 'argMin') =>
+  (x: Tensor, { axis, keepDims = false }: ArgOptions = {}): Tensor =>
+    noGrad(() => {
+      x.assertAlive(op);
+      if (axis !== undefined) {
+        return runKernel1(op, argReduceKernel, [x], { op, axis: normalizeAxis(op, axis, x.rank), keepDims });
+      }
+      const flat = reshape(x, [x.size]);
+      const position = runKernel1(op, argReduceKernel, [flat], { op, axis: 0, keepDims: false });
+      flat.dispose();
+      if (!keepDims) return position;
+      const kept = reshape(
+        position,
+        x.shape.map(() => 1),
+      );
+      position.dispose();
+      return kept;
+    });
+
+/** Positions of the largest elements, int32; the first of equals, the first NaN if there is one. */
+export const argMax = argReduce('argMax');
+/** Positions of the smallest elements, int32; the first of equals, the first NaN if there is one. */
+export const argMin = argReduce('argMin');

@@ -1,0 +1,114 @@
+/** Elementwise functions of one tensor. One table row per op: how its derivative is computed, and from what. */
+import { type UnaryName, unaryKernel } from '../../kernels/unary.ts';
+import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { add, div, mul, sub, where } from './binary.ts';
+import { lessEqual, logicalAnd, greaterEqual } from './compare.ts';
+import { full } from './create.ts';
+
+interface Scalars {
+  readonly p?: number;
+  readonly q?: number;
+}
+
+/** A unary op; `saves` says what `derivative` reads: the input, the output, or neither. */
+function unaryOp(
+  op: UnaryName,
+  saves: 'input' | 'output' | 'nothing',
+  derivative: (grad: Tensor, saved: Tensor, scalars: Scalars) => Tensor,
+  name: string = op,
+): Op<Scalars> {
+  return {
+    name,
+    forward: ([x], scalars) => runKernel1(name, unaryKernel, [x as Tensor], { op, ...scalars }),
+    saves: ([x], [y]) => (saves === 'input' ? [x] : saves === 'output' ? [y] : []),
+    backward: ({ grad, saved, attrs }) => [() => derivative(grad, saved[0] as Tensor, attrs)],
+  };
+}
+
+const NONE: Scalars = {};
+const call =
+  (op: Op<Scalars>) =>
+  (x: Tensor): Tensor =>
+    apply(op, [x], NONE);
+/** 1 − y² */
+const oneMinusSquare = (y: Tensor): Tensor => sub(1, square(y));
+
+const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
+
+/** −x */
+export const neg = call(unaryOp('neg', 'nothing', (g) => neg(g)));
+/** |x|; the derivative at 0 is 0. */
+export const abs = call(unaryOp('abs', 'input', (g, x) => mul(g, sign(x))));
+/** −1, 0 or 1; its derivative is 0. */
+export const sign = call(unaryOp('sign', 'nothing', (g) => mul(g, 0)));
+/** eˣ */
+export const exp = call(unaryOp('exp', 'output', (g, y) => mul(g, y)));
+/** The natural logarithm. */
+export const log = call(unaryOp('log', 'input', (g, x) => div(g, x)));
+/** ln(1 + x), accurate near 0. */
+export const log1p = call(unaryOp('log1p', 'input', (g, x) => div(g, add(x, 1))));
+/** eˣ − 1, accurate near 0. */
+export const expm1 = call(unaryOp('expm1', 'output', (g, y) => mul(g, add(y, 1))));
+/** √x */
+export const sqrt = call(unaryOp('sqrt', 'output', (g, y) => div(mul(g, 0.5), y)));
+/** 1/√x */
+export const rsqrt = call(unaryOp('rsqrt', 'output', (g, y) => mul(mul(g, -0.5), mul(y, square(y)))));
+/** x² */
+export const square = call(unaryOp('square', 'input', (g, x) => mul(g, mul(x, 2))));
+/** 1/x */
+export const reciprocal = call(unaryOp('reciprocal', 'output', (g, y) => neg(mul(g, square(y)))));
+/** sin x, x in radians. */
+export const sin = call(unaryOp('sin', 'input', (g, x) => mul(g, cos(x))));
+/** cos x, x in radians. */
+export const cos = call(unaryOp('cos', 'input', (g, x) => neg(mul(g, sin(x)))));
+/** tan x, x in radians. */
+export const tan = call(unaryOp('tan', 'output', (g, y) => mul(g, add(square(y), 1))));
+export const asin = call(unaryOp('asin', 'input', (g, x) => mul(g, rsqrt(oneMinusSquare(x)))));
+export const acos = call(unaryOp('acos', 'input', (g, x) => neg(mul(g, rsqrt(oneMinusSquare(x))))));
+export const atan = call(unaryOp('atan', 'input', (g, x) => div(g, add(square(x), 1))));
+export const sinh = call(unaryOp('sinh', 'input', (g, x) => mul(g, cosh(x))));
+export const cosh = call(unaryOp('cosh', 'input', (g, x) => mul(g, sinh(x))));
+export const asinh = call(unaryOp('asinh', 'input', (g, x) => mul(g, rsqrt(add(square(x), 1)))));
+export const acosh = call(unaryOp('acosh', 'input', (g, x) => mul(g, rsqrt(sub(square(x), 1)))));
+export const atanh = call(unaryOp('atanh', 'input', (g, x) => div(g, oneMinusSquare(x))));
+/** The error function 2/√π ∫₀ˣ e^(−t²) dt. */
+export const erf = call(
+  unaryOp('erf', 'input', (g, x) => mul(g, mul(exp(neg(square(x))), TWO_OVER_SQRT_PI))),
+);
+/** 1/(1 + e⁻ˣ) */
+export const sigmoid = call(unaryOp('sigmoid', 'output', (g, y) => mul(g, mul(y, sub(1, y)))));
+/** tanh x */
+export const tanh = call(unaryOp('tanh', 'output', (g, y) => mul(g, oneMinusSquare(y))));
+/** max(x, 0); the derivative at 0 is 0. */
+export const relu = call(unaryOp('relu', 'output', (g, y) => mul(g, step(y))));
+/** ln(1 + eˣ) */
+export const softplus = call(unaryOp('softplus', 'input', (g, x) => mul(g, sigmoid(x))));
+/** −ln(1 + e⁻ˣ) */
+export const logSigmoid = call(unaryOp('logSigmoid', 'input', (g, x) => mul(g, sigmoid(neg(x)))));
+/** 1 where x > 0, else 0; its derivative is 0. */
+export const step = call(unaryOp('step', 'nothing', (g) => mul(g, 0)));
+/** The next lower whole number; its derivative is 0. */
+export const floor = call(unaryOp('floor', 'nothing', (g) => mul(g, 0)));
+/** The next higher whole number; its derivative is 0. */
+export const ceil = call(unaryOp('ceil', 'nothing', (g) => mul(g, 0)));
+/** The nearest whole number, halves to the even one; its derivative is 0. */
+export const round = call(unaryOp('round', 'nothing', (g) => mul(g, 0)));
+/** Towards zero; its derivative is 0. */
+export const trunc = call(unaryOp('trunc', 'nothing', (g) => mul(g, 0)));
+
+const leakyReluOp = unaryOp('leakyRelu', 'input', (g, x, { p = 0 }) => mul(g, add(mul(step(x), 1 - p), p)));
+
+/** x for x > 0, else slope · x. */
+export const leakyRelu = (x: Tensor, slope = 0.2): Tensor => apply(leakyReluOp, [x], { p: slope });
+
+const clipOp = unaryOp('clip', 'input', (g, x, { p = -Infinity, q = Infinity }) =>
+  where(
+    logicalAnd(greaterEqual(x, p), lessEqual(x, q)),
+    g,
+    full([], 0, { device: x.device, dtype: x.dtype }),
+  ),
+);
+
+/** min(max(x, low), high); the gradient passes where low ≤ x ≤ high. */
+export const clip = (x: Tensor, low: number, high: number): Tensor => apply(clipOp, [x], { p: low, q: high });

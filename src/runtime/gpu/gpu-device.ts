@@ -1,0 +1,376 @@
+/** The device that runs WGSL. */
+import type { DeviceTraits, Kernel, Slot } from '../../../kernels/kernel.ts';
+import { byteLength, type DType, type HostArray, viewBytes } from '../../core/dtype.ts';
+import { DeviceLostError, GpuError, LimitError, WgradError } from '../../core/errors.ts';
+import { sizeOf } from '../../core/shape.ts';
+import { userFrame } from '../../core/stack.ts';
+import { Device, type MemoryInfo, type Operand, type RunOptions, Storage } from '../device.ts';
+import { BindGroupCache } from './bind-groups.ts';
+import { PipelineCache } from './pipelines.ts';
+import { type Block, BufferPool, Slice } from './pool.ts';
+import { type ReadRecord, Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
+import type { Settle } from './settle.ts';
+
+export interface GpuDeviceOptions {
+  readonly description: string;
+  readonly traits: DeviceTraits;
+  readonly settle: Settle;
+  /** Submit each op alone under an error scope, with the caller's place in the error. */
+  readonly debug: boolean;
+  /** Keeps the object that `create()` returned alive, and lets the device be destroyed with what it came from. */
+  readonly onDestroy?: () => void;
+}
+
+class GpuStorage extends Storage {
+  /** `null` for an empty tensor, which needs no memory. */
+  slice: Slice | null;
+  readonly #owner: GpuDevice;
+
+  constructor(owner: GpuDevice, dtype: DType, count: number, slice: Slice | null) {
+    super(owner, dtype, count, byteLength(dtype, count));
+    this.#owner = owner;
+    this.slice = slice;
+  }
+
+  protected override free(): void {
+    this.#owner.reclaim(this);
+    this.slice = null;
+  }
+}
+
+const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
+const UNIFORM_USAGE = 0x40 | 0x08; // UNIFORM | COPY_DST
+const STAGING_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
+
+export class GpuDevice extends Device {
+  readonly kind = 'gpu';
+  readonly float = 'float32';
+  readonly description: string;
+  readonly traits: DeviceTraits;
+  /** The WebGPU device underneath. */
+  readonly gpu: GPUDevice;
+  readonly #options: GpuDeviceOptions;
+  readonly #settle: Settle;
+  readonly #pool: BufferPool;
+  readonly #pipelines: PipelineCache;
+  readonly #bindGroups: BindGroupCache;
+  readonly #recorder: Recorder;
+  readonly #uniforms: GPUBuffer;
+  readonly #limit: number;
+  readonly #idleStaging: GPUBuffer[] = [];
+  readonly #pendingReads = new Set<ReadRecord>();
+  #flushScheduled = false;
+  #tensors = 0;
+  #bytes = 0;
+  #stagingBytes = 0;
+  /** Set once the device is gone; every later call throws it. */
+  #lost: DeviceLostError | null = null;
+  /** The first error of recorded work that nobody has been told of. */
+  #failure: unknown = null;
+
+  constructor(gpu: GPUDevice, options: GpuDeviceOptions) {
+    super();
+    this.gpu = gpu;
+    this.description = options.description;
+    this.traits = options.traits;
+    this.#options = options;
+    this.#settle = options.settle;
+    this.#limit = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
+    this.#pool = new BufferPool(gpu, STORAGE_USAGE);
+    this.#uniforms = gpu.createBuffer({
+      label: 'uniform ring',
+      size: UNIFORM_RING_BYTES,
+      usage: UNIFORM_USAGE,
+    });
+    this.#bindGroups = new BindGroupCache(gpu, this.#uniforms);
+    this.#pipelines = new PipelineCache(gpu, this.#settle, (key, milliseconds) => {
+      for (const observer of this.observers ?? []) observer.pipeline?.({ key, milliseconds });
+    });
+    this.#recorder = new Recorder({
+      device: gpu,
+      uniforms: this.#uniforms,
+      uniformAlignment: Math.max(256, gpu.limits.minUniformBufferOffsetAlignment),
+      bindGroups: this.#bindGroups,
+      staging: (bytes) => this.#takeStaging(bytes),
+      collect: (staging, reads, bytes) => void this.#collect(staging, reads, bytes),
+      submitted: (dispatches, copies) => {
+        for (const observer of this.observers ?? []) observer.submit?.({ dispatches, copies });
+      },
+      fail: (error) => this.#fail(error),
+    });
+    gpu.onuncapturederror = (event) => {
+      event.preventDefault();
+      this.#fail(new GpuError(event.error.message));
+    };
+    void gpu.lost.then((info) => {
+      this.#lose(
+        new DeviceLostError(
+          `The GPU device was lost (${info.reason}): ${info.message} Call init() for a new one.`,
+        ),
+      );
+    });
+  }
+
+  allocate(op: string, dtype: DType, count: number): Storage {
+    this.#check(op);
+    return this.#adopt(op, dtype, count, this.#take(op, byteLength(dtype, count)));
+  }
+
+  upload(op: string, dtype: DType, data: HostArray): Storage {
+    this.#check(op);
+    const slice = this.#take(op, byteLength(dtype, data.length));
+    const storage = this.#adopt(op, dtype, data.length, slice);
+    if (slice) this.#writeSlice(slice, data);
+    return storage;
+  }
+
+  write(storage: Storage, data: HostArray): void {
+    this.#check('write');
+    const { slice } = storage as GpuStorage;
+    if (slice) this.#writeSlice(slice, data);
+    storage.version++;
+  }
+
+  copy(source: Storage, target: Storage): void {
+    this.#check('copy');
+    const from = (source as GpuStorage).slice;
+    const to = (target as GpuStorage).slice;
+    target.version++;
+    if (from && to && from !== to) this.#recorder.push({ kind: 'copy', source: from, target: to });
+  }
+
+  run<Attrs>(
+    op: string,
+    kernel: Kernel<Attrs>,
+    inputs: readonly Operand[],
+    attrs: Attrs,
+    options?: RunOptions,
+  ): Operand[] {
+    this.#check(op);
+    const specs = kernel.infer(op, inputs, attrs);
+    const outputs = new Array<Operand>(specs.length);
+    let empty = true;
+    for (let index = 0; index < specs.length; index++) {
+      const { shape, dtype } = specs[index] as { shape: readonly number[]; dtype: DType };
+      const count = sizeOf(shape);
+      if (count > 0) empty = false;
+      outputs[index] = { shape, dtype, storage: this.allocate(op, dtype, count) };
+    }
+    if (!empty) this.#record(kernel, inputs, outputs, attrs, options?.variant);
+    if (this.observers) {
+      for (const observer of this.observers)
+        observer.dispatch?.({ op, kernel: kernel.name, inputs, outputs });
+    }
+    if (this.#options.debug) this.#flushUnderScope(op);
+    return outputs;
+  }
+
+  read(storage: Storage): Promise<HostArray> {
+    this.#check('read');
+    const { slice } = storage as GpuStorage;
+    const { dtype, count } = storage;
+    if (!slice) return this.idle().then(() => viewBytes(dtype, new ArrayBuffer(0), 0, 0));
+    return new Promise<ArrayBuffer>((resolve, reject) => {
+      const record: ReadRecord = { kind: 'read', source: slice, resolve, reject };
+      this.#pendingReads.add(record);
+      this.#recorder.push(record);
+      this.#scheduleFlush();
+    }).then((bytes) => viewBytes(dtype, bytes, 0, count));
+  }
+
+  async idle(): Promise<void> {
+    this.#check('idle');
+    await this.#recorder.drained();
+    if (!this.#lost) await this.#settle(this.gpu.queue.onSubmittedWorkDone());
+    this.#throwFailure();
+    if (this.#lost) throw this.#lost;
+  }
+
+  /** Submits what was recorded without waiting for it. */
+  flush(): void {
+    this.#recorder.flush();
+  }
+
+  memory(): MemoryInfo {
+    return {
+      tensors: this.#tensors,
+      bytes: this.#bytes,
+      buffers: this.#pool.blocks,
+      bufferBytes: this.#pool.bytes + this.#stagingBytes,
+      pipelines: this.#pipelines.size,
+      bindGroups: this.#bindGroups.size,
+    };
+  }
+
+  /** Gives pooled buffers that nothing uses back to the driver. */
+  async trim(): Promise<void> {
+    await this.idle();
+    this.#bindGroups.clear();
+    this.#pool.trim();
+  }
+
+  destroy(): void {
+    if (this.#lost) return;
+    this.#lose(new DeviceLostError('The GPU device was destroyed; call init() for a new one.'));
+    this.gpu.destroy();
+    this.#options.onDestroy?.();
+  }
+
+  /** Takes memory back into the pool; only `GpuStorage` calls this. */
+  reclaim(storage: GpuStorage): void {
+    this.#tensors--;
+    this.#bytes -= storage.bytes;
+    if (storage.slice && !this.#lost) this.#pool.release(storage.slice.block);
+    if (this.observers) for (const observer of this.observers) observer.free?.({ bytes: storage.bytes });
+  }
+
+  #record<Attrs>(
+    kernel: Kernel<Attrs>,
+    inputs: readonly Operand[],
+    outputs: readonly Operand[],
+    attrs: Attrs,
+    variant: string | undefined,
+  ): void {
+    const plan = kernel.plan(inputs, outputs, attrs, this.traits, variant);
+    const scratch = plan.scratch?.map((bytes) => this.#take(kernel.name, bytes) as Slice) ?? [];
+    const find = (slot: Slot): Slice => {
+      const index = Number(slot.slice(slot.startsWith('tmp') || slot.startsWith('out') ? 3 : 2));
+      if (slot.startsWith('tmp')) return scratch[index] as Slice;
+      const list = slot.startsWith('out') ? outputs : inputs;
+      return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#placeholder();
+    };
+    for (const step of plan.steps) {
+      this.#recorder.push({
+        kind: 'dispatch',
+        pipeline: this.#pipelines.get(step.pipeline),
+        slices: step.buffers.map(find),
+        uniforms: step.uniforms,
+        workgroups: step.workgroups,
+      });
+    }
+    for (const slice of scratch) this.#pool.release(slice.block);
+  }
+
+  #empty: Slice | null = null;
+
+  /** Bound in place of an empty input, which a kernel never reads. */
+  #placeholder(): Slice {
+    this.#empty ??= this.#pool.create(64, this.#limit).slice(64);
+    return this.#empty;
+  }
+
+  #take(op: string, bytes: number): Slice | null {
+    if (bytes === 0) return null;
+    if (bytes > this.#limit) {
+      throw new LimitError(
+        `${op}: ${bytes} bytes exceed this device's limit of ${this.#limit} bytes for one buffer binding. ` +
+          `Nothing was allocated; split the tensor, for instance along its batch axis.`,
+        bytes,
+        this.#limit,
+      );
+    }
+    const reused = this.#pool.reuse(bytes);
+    const block: Block = reused ?? this.#pool.create(bytes, this.#limit);
+    if (this.observers) {
+      for (const observer of this.observers) observer.alloc?.({ op, bytes, reused: reused !== undefined });
+    }
+    return block.slice(bytes);
+  }
+
+  #adopt(_op: string, dtype: DType, count: number, slice: Slice | null): GpuStorage {
+    const storage = new GpuStorage(this, dtype, count, slice);
+    this.#tensors++;
+    this.#bytes += storage.bytes;
+    return storage;
+  }
+
+  #writeSlice(slice: Slice, data: HostArray): void {
+    let bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
+    if (bytes.length < slice.bytes) {
+      const padded = new Uint8Array(slice.bytes);
+      padded.set(bytes);
+      bytes = padded;
+    }
+    if (this.#recorder.isCold(slice)) this.gpu.queue.writeBuffer(slice.block.buffer, slice.offset, bytes);
+    else this.#recorder.push({ kind: 'write', target: slice, data: bytes.slice() });
+  }
+
+  /** Reads of the same tick share one flush, one staging buffer and one map. */
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    queueMicrotask(() => {
+      this.#flushScheduled = false;
+      if (!this.#lost) this.#recorder.flush();
+    });
+  }
+
+  #takeStaging(bytes: number): GPUBuffer {
+    const found = this.#idleStaging.findIndex((buffer) => buffer.size >= bytes);
+    if (found >= 0) return this.#idleStaging.splice(found, 1)[0] as GPUBuffer;
+    const size = Math.max(4096, 2 ** Math.ceil(Math.log2(bytes)));
+    this.#stagingBytes += size;
+    return this.gpu.createBuffer({ label: 'staging', size, usage: STAGING_USAGE });
+  }
+
+  async #collect(staging: GPUBuffer, reads: readonly ReadRecord[], bytes: number): Promise<void> {
+    try {
+      await this.#settle(staging.mapAsync(1 /* GPUMapMode.READ */, 0, bytes));
+      const mapped = staging.getMappedRange(0, bytes);
+      this.#throwFailure();
+      let offset = 0;
+      for (const read of reads) {
+        read.resolve(mapped.slice(offset, offset + read.source.bytes));
+        offset += read.source.bytes;
+      }
+    } catch (error) {
+      const reason = error instanceof WgradError ? error : (this.#lost ?? new GpuError(String(error)));
+      for (const read of reads) read.reject(reason);
+    } finally {
+      for (const read of reads) this.#pendingReads.delete(read);
+      if (!this.#lost) this.#keepStaging(staging);
+    }
+  }
+
+  /** Keeps a few staging buffers of up to 4 MiB for the next reads. */
+  #keepStaging(staging: GPUBuffer): void {
+    if (staging.mapState === 'mapped') staging.unmap();
+    if (this.#idleStaging.length < 4 && staging.size <= 1 << 22) {
+      this.#idleStaging.push(staging);
+      return;
+    }
+    this.#stagingBytes -= staging.size;
+    staging.destroy();
+  }
+
+  #flushUnderScope(op: string): void {
+    const place = userFrame();
+    this.gpu.pushErrorScope('validation');
+    this.#recorder.flush();
+    void this.gpu.popErrorScope().then((error) => {
+      if (error) this.#fail(new GpuError(`${op}, called ${place}: ${error.message}`));
+    });
+  }
+
+  #check(op: string): void {
+    if (this.#lost) throw new DeviceLostError(`${op}: ${this.#lost.message}`);
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= error;
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure) throw failure;
+  }
+
+  #lose(error: DeviceLostError): void {
+    if (this.#lost) return;
+    this.#lost = error;
+    for (const read of this.#pendingReads) read.reject(error);
+    this.#pendingReads.clear();
+    this.#recorder.abandon(error);
+  }
+}

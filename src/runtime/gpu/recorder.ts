@@ -1,0 +1,248 @@
+/**
+ * The list of plain records that ops append to, and its flush: await missing pipelines, make bind groups, encode one
+ * compute pass, submit. Writes, copies and reads are records too and keep their place.
+ */
+import type { BindGroupCache } from './bind-groups.ts';
+import type { Pipeline } from './pipelines.ts';
+import type { Slice } from './pool.ts';
+
+export interface DispatchRecord {
+  readonly kind: 'dispatch';
+  readonly pipeline: Pipeline;
+  readonly slices: readonly Slice[];
+  readonly uniforms: Uint32Array;
+  readonly workgroups: readonly [number, number, number];
+}
+
+export interface WriteRecord {
+  readonly kind: 'write';
+  readonly target: Slice;
+  readonly data: Uint8Array;
+}
+
+export interface CopyRecord {
+  readonly kind: 'copy';
+  readonly source: Slice;
+  readonly target: Slice;
+}
+
+export interface ReadRecord {
+  readonly kind: 'read';
+  readonly source: Slice;
+  readonly resolve: (bytes: ArrayBuffer) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+export type GpuRecord = DispatchRecord | WriteRecord | CopyRecord | ReadRecord;
+
+/** What the recorder needs from the device around it. */
+export interface RecorderHost {
+  readonly device: GPUDevice;
+  readonly uniforms: GPUBuffer;
+  readonly uniformAlignment: number;
+  readonly bindGroups: BindGroupCache;
+  /** Maps the staging copies of `reads`, which lie one after another, and settles them. */
+  collect(staging: GPUBuffer, reads: readonly ReadRecord[], bytes: number): void;
+  staging(bytes: number): GPUBuffer;
+  submitted(dispatches: number, copies: number): void;
+  /** A batch failed: remembers the error for whoever waits next. */
+  fail(error: unknown): void;
+}
+
+/** Records that make a batch; beyond it the recorder flushes by itself. */
+const BATCH = 256;
+
+export class Recorder {
+  readonly #host: RecorderHost;
+  #records: GpuRecord[] = [];
+  /** Batches that wait for pipelines, in order; `null` while none does. */
+  #tail: Promise<void> | null = null;
+  #uniformCursor = 0;
+  #batch = 1;
+  #submittedBatch = 0;
+
+  constructor(host: RecorderHost) {
+    this.#host = host;
+  }
+
+  /** Whether a host write to this slice may pass ahead of the records: all its uses were submitted. */
+  isCold(slice: Slice): boolean {
+    return slice.block.lastUse <= this.#submittedBatch;
+  }
+
+  push(record: GpuRecord): void {
+    this.#records.push(record);
+    const batch = this.#batch;
+    switch (record.kind) {
+      case 'dispatch':
+        for (const slice of record.slices) slice.block.lastUse = batch;
+        break;
+      case 'write':
+        record.target.block.lastUse = batch;
+        break;
+      case 'copy':
+        record.source.block.lastUse = batch;
+        record.target.block.lastUse = batch;
+        break;
+      case 'read':
+        record.source.block.lastUse = batch;
+    }
+    if (this.#records.length >= BATCH) this.flush();
+  }
+
+  /** Submits what was recorded, now if all pipelines are there, else as soon as they are. */
+  flush(): void {
+    if (this.#records.length === 0) return;
+    const records = this.#records;
+    const batch = this.#batch++;
+    this.#records = [];
+    const missing = new Set<Pipeline>();
+    for (const record of records) {
+      if (record.kind === 'dispatch' && !record.pipeline.compiled) missing.add(record.pipeline);
+    }
+    if (!this.#tail && missing.size === 0) {
+      this.#submit(records, batch);
+      return;
+    }
+    const previous = this.#tail ?? Promise.resolve();
+    const ready = Promise.all([...missing].map((pipeline) => pipeline.ready));
+    ready.catch(() => {}); // Met below, in order.
+    const tail: Promise<void> = previous.then(async () => {
+      try {
+        await ready;
+        this.#submit(records, batch);
+      } catch (error) {
+        this.#abandon(records, batch, error);
+      } finally {
+        if (this.#tail === tail) this.#tail = null;
+      }
+    });
+    this.#tail = tail;
+  }
+
+  /** Resolves when everything recorded so far was submitted. */
+  async drained(): Promise<void> {
+    this.flush();
+    while (this.#tail) await this.#tail;
+  }
+
+  /** Drops what was not submitted and rejects its reads. */
+  abandon(error: unknown): void {
+    const records = this.#records;
+    this.#records = [];
+    this.#abandon(records, this.#batch++, error);
+  }
+
+  #abandon(records: readonly GpuRecord[], batch: number, error: unknown): void {
+    this.#submittedBatch = batch;
+    this.#host.fail(error);
+    for (const record of records) if (record.kind === 'read') record.reject(error);
+  }
+
+  #submit(records: readonly GpuRecord[], batch: number): void {
+    let next = 0;
+    while (next < records.length) next = this.#encode(records, next);
+    this.#submittedBatch = batch;
+  }
+
+  /** Encodes records from `first` on into one submit; a host write ends it, as it must happen between submits. */
+  #encode(records: readonly GpuRecord[], first: number): number {
+    const { device, bindGroups } = this.#host;
+    let end = first;
+    while (end < records.length && (records[end] as GpuRecord).kind === 'write') {
+      const { target, data } = records[end] as WriteRecord;
+      device.queue.writeBuffer(target.block.buffer, target.offset, data as Uint8Array<ArrayBuffer>);
+      end++;
+    }
+    const start = end;
+    while (end < records.length && (records[end] as GpuRecord).kind !== 'write') end++;
+    if (start === end) return end;
+
+    const offsets = this.#writeUniforms(records, start, end);
+    const encoder = device.createCommandEncoder();
+    let pass: GPUComputePassEncoder | null = null;
+    let bound: Pipeline | null = null;
+    let dispatches = 0;
+    let copies = 0;
+    const reads: ReadRecord[] = [];
+    let readBytes = 0;
+    for (let index = start; index < end; index++) {
+      const record = records[index] as GpuRecord;
+      if (record.kind === 'read') {
+        readBytes += record.source.bytes;
+        reads.push(record);
+      }
+    }
+    const staging = reads.length > 0 ? this.#host.staging(readBytes) : null;
+    let readOffset = 0;
+    const dynamicOffset = [0];
+    for (let index = start; index < end; index++) {
+      const record = records[index] as GpuRecord;
+      if (record.kind === 'dispatch') {
+        if (!pass) {
+          pass = encoder.beginComputePass();
+          bound = null;
+        }
+        const { pipeline } = record;
+        if (pipeline !== bound) {
+          pass.setPipeline(pipeline.compiled as GPUComputePipeline); // Awaited before this batch was submitted.
+          bound = pipeline;
+        }
+        dynamicOffset[0] = offsets + dispatches * this.#host.uniformAlignment;
+        pass.setBindGroup(0, bindGroups.get(pipeline, record.slices), dynamicOffset);
+        const [x, y, z] = record.workgroups;
+        pass.dispatchWorkgroups(x, y, z);
+        dispatches++;
+        continue;
+      }
+      pass?.end();
+      pass = null;
+      copies++;
+      if (record.kind === 'copy') {
+        const { source, target } = record;
+        encoder.copyBufferToBuffer(
+          source.block.buffer,
+          source.offset,
+          target.block.buffer,
+          target.offset,
+          source.bytes,
+        );
+      } else if (record.kind === 'read' && staging) {
+        const { source } = record;
+        encoder.copyBufferToBuffer(source.block.buffer, source.offset, staging, readOffset, source.bytes);
+        readOffset += source.bytes;
+      }
+    }
+    pass?.end();
+    device.queue.submit([encoder.finish()]);
+    this.#host.submitted(dispatches, copies);
+    if (staging) this.#host.collect(staging, reads, readBytes);
+    return end;
+  }
+
+  /** Puts the uniform blocks of these records side by side into the ring, in one write; returns where they start. */
+  #writeUniforms(records: readonly GpuRecord[], start: number, end: number): number {
+    const { device, uniforms, uniformAlignment } = this.#host;
+    let count = 0;
+    for (let index = start; index < end; index++)
+      if ((records[index] as GpuRecord).kind === 'dispatch') count++;
+    if (count === 0) return 0;
+    const bytes = count * uniformAlignment;
+    if (this.#uniformCursor + bytes > uniforms.size) this.#uniformCursor = 0;
+    const at = this.#uniformCursor;
+    const words = new Uint32Array(bytes / 4);
+    let slot = 0;
+    for (let index = start; index < end; index++) {
+      const record = records[index] as GpuRecord;
+      if (record.kind !== 'dispatch') continue;
+      words.set(record.uniforms, slot);
+      slot += uniformAlignment / 4;
+    }
+    device.queue.writeBuffer(uniforms, at, words);
+    this.#uniformCursor = at + bytes;
+    return at;
+  }
+}
+
+/** Bytes of the uniform ring: room for several batches of the largest block. */
+export const UNIFORM_RING_BYTES = 4 * (BATCH + 1) * 256;

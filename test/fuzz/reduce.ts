@@ -1,0 +1,191 @@
+/** Fuzz cases for the reductions and for argMax and argMin. */
+import fc from 'fast-check';
+import { type ArgReduceAttrs, argReduceKernel } from '../../kernels/arg-reduce.ts';
+import type { HostTensor } from '../../kernels/kernel.ts';
+import { type ReduceAttrs, type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
+import { type HostArray, hostArray } from '../../src/core/dtype.ts';
+import { reducedShape, type Shape, sizeOf } from '../../src/core/shape.ts';
+import { type FuzzCase, family } from '../support/fuzz-case.ts';
+
+/** Half an ulp of 1 in float32. */
+const U = 2 ** -24;
+
+/** Uniform numbers in [0, 1) from a seed (mulberry32). */
+export function uniforms(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** Puts each of `specials` at a random place or two. */
+export function plant(data: HostArray, specials: readonly number[], next: () => number): void {
+  if (data.length === 0) return;
+  for (const special of specials) {
+    for (let times = 0; times < 2; times++) data[Math.floor(next() * data.length)] = special;
+  }
+}
+
+/** Extents of 0, 1, primes, and sizes around blocks of 16, superblocks of 256, and workgroups of 8 to 128. */
+const extent = fc.constantFrom(0, 1, 1, 2, 3, 5, 7, 8, 9, 13, 15, 16, 17, 31, 33, 64, 65, 127, 129, 257);
+
+/** Shapes whose reductions are split into several parts and stages. */
+const longShapes: Shape[] = [
+  [2047],
+  [2049],
+  [4099],
+  [16384],
+  [40009],
+  [3, 9001],
+  [9001, 3],
+  [2, 2500, 5],
+  [70, 17, 31],
+  [1, 600, 1, 60],
+];
+
+export const shapes: fc.Arbitrary<Shape> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.array(extent, { minLength: 0, maxLength: 4 }).filter((shape) => sizeOf(shape) <= 30000),
+  },
+  { weight: 1, arbitrary: fc.constantFrom(...longShapes) },
+);
+
+const SPECIALS: fc.Arbitrary<readonly number[]> = fc.oneof(
+  { weight: 5, arbitrary: fc.constant([]) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom(
+      [Number.NaN],
+      [Infinity],
+      [-Infinity],
+      [Infinity, -Infinity],
+      [Number.NaN, Infinity],
+    ),
+  },
+);
+
+const shapeAndAxes = shapes.chain((shape) =>
+  fc.tuple(
+    fc.constant(shape),
+    fc.subarray(shape.map((_, axis) => axis)), // keeps the order
+    fc.boolean(),
+  ),
+);
+
+const reducedExtent = (shape: Shape, axes: readonly number[]): number =>
+  sizeOf(axes.map((axis) => shape[axis] as number));
+
+/** The largest sum of absolute values among the outputs, the scale of a sum's rounding error. */
+function largestAbsoluteSum(input: HostTensor, attrs: ReduceAttrs): number {
+  const shape = reducedShape(input.shape, attrs.axes, attrs.keepDims);
+  const sums = { shape, dtype: 'float64' as const, data: new Float64Array(sizeOf(shape)) };
+  const finite = { ...input, data: Float64Array.from(input.data, (v) => (Number.isFinite(v) ? v : 0)) };
+  reduceKernel.reference([finite], [sums], { ...attrs, op: 'sumAbs' });
+  return sums.data.reduce((a, b) => Math.max(a, b), 0);
+}
+
+/**
+ * Blocked sums promise an error of 1e-6 Σ|x| (sumAbs, sumSquares: 1e-6 of the result, plus one rounding of each square
+ * and of the scale, which that covers). Max and min are exact. A product of n factors has n roundings.
+ */
+const floatCase = fc
+  .record({
+    where: shapeAndAxes,
+    op: fc.constantFrom<ReduceOp>('sum', 'sum', 'sum', 'sumSquares', 'sumAbs', 'prod', 'max', 'min'),
+    content: fc.constantFrom('signed', 'positive', 'constant'),
+    specials: SPECIALS,
+    scaled: fc.boolean(),
+    seed: fc.nat(),
+  })
+  .filter(({ where: [shape, axes], op }) => !(op === 'max' || op === 'min') || reducedExtent(shape, axes) > 0)
+  .map(({ where: [shape, axes, keepDims], op, content, specials, scaled, seed }): FuzzCase<ReduceAttrs> => {
+    const next = uniforms(seed);
+    const data = new Float32Array(sizeOf(shape));
+    for (let i = 0; i < data.length; i++) {
+      const v = content === 'constant' ? 0.1 : content === 'positive' ? next() + 0.01 : 4 * next() - 2;
+      // Factors near ±1, so that no partial product over- or underflows.
+      data[i] = op === 'prod' ? Math.sign(v) * (0.99 + 0.02 * next()) : v;
+    }
+    plant(data, specials, next);
+    const input: HostTensor = { shape, dtype: 'float32', data };
+    const length = reducedExtent(shape, axes);
+    const scale = op === 'sum' && scaled ? 1 / Math.max(1, length) : undefined;
+    const attrs: ReduceAttrs = { op, axes, keepDims, ...(scale === undefined ? {} : { scale }) };
+    const exact = op === 'max' || op === 'min';
+    return {
+      inputs: [input],
+      attrs,
+      abs: op === 'sum' ? 1e-6 * largestAbsoluteSum(input, attrs) * (scale ?? 1) : 0,
+      rel: exact ? 0 : op === 'prod' ? U * (length + 4) : op === 'sum' ? 2 * U : 1e-6,
+    };
+  });
+
+/** Integers are exact, also when they wrap around. */
+const integerCase = fc
+  .record({
+    where: shapeAndAxes,
+    op: fc.constantFrom<ReduceOp>('sum', 'sumAbs', 'prod', 'max', 'min'),
+    range: fc.constantFrom(3, 1000, 2 ** 32),
+    seed: fc.nat(),
+  })
+  .filter(({ where: [shape, axes], op }) => !(op === 'max' || op === 'min') || reducedExtent(shape, axes) > 0)
+  .map(({ where: [shape, axes, keepDims], op, range, seed }): FuzzCase<ReduceAttrs> => {
+    const next = uniforms(seed);
+    const data = Int32Array.from({ length: sizeOf(shape) }, () => Math.floor(range * (next() - 0.5)));
+    return { inputs: [{ shape, dtype: 'int32', data }], attrs: { op, axes, keepDims }, abs: 0, rel: 0 };
+  });
+
+const boolCase = fc
+  .record({
+    where: shapeAndAxes,
+    op: fc.constantFrom<ReduceOp>('all', 'any'),
+    share: fc.constantFrom(0, 0.01, 0.5, 0.99, 1),
+    seed: fc.nat(),
+  })
+  .map(({ where: [shape, axes, keepDims], op, share, seed }): FuzzCase<ReduceAttrs> => {
+    const next = uniforms(seed);
+    const data = Uint32Array.from({ length: sizeOf(shape) }, () => (next() < share ? 1 : 0));
+    return { inputs: [{ shape, dtype: 'bool', data }], attrs: { op, axes, keepDims }, abs: 0, rel: 0 };
+  });
+
+/** Positions are exact; few distinct values make many ties, also between -0 and 0. */
+const argCase = shapes
+  .filter((shape) => shape.length > 0)
+  .chain((shape) =>
+    fc.record({
+      shape: fc.constant(shape),
+      axis: fc.nat(shape.length - 1),
+      op: fc.constantFrom<ArgReduceAttrs['op']>('argMax', 'argMin'),
+      keepDims: fc.boolean(),
+      dtype: fc.constantFrom('float32' as const, 'int32' as const),
+      ties: fc.boolean(),
+      specials: SPECIALS,
+      seed: fc.nat(),
+    }),
+  )
+  .filter(({ shape, axis }) => shape[axis] !== 0)
+  .map(({ shape, axis, op, keepDims, dtype, ties, specials, seed }): FuzzCase<ArgReduceAttrs> => {
+    const next = uniforms(seed);
+    const data = hostArray(dtype, sizeOf(shape));
+    const width = dtype === 'int32' ? 2 ** 32 : 2e4;
+    for (let i = 0; i < data.length; i++) {
+      data[i] = ties
+        ? Math.ceil(4 * next() - 2.5)
+        : dtype === 'int32'
+          ? Math.floor(width * (next() - 0.5))
+          : width * (next() - 0.5);
+    }
+    if (dtype === 'float32') plant(data, specials, next);
+    return { inputs: [{ shape, dtype, data }], attrs: { op, axis, keepDims }, abs: 0, rel: 0 };
+  });
+
+export const families = [
+  family('reduce floats', reduceKernel, floatCase),
+  family('reduce integers', reduceKernel, integerCase),
+  family('reduce bools', reduceKernel, boolCase),
+  family('argMax and argMin', argReduceKernel, argCase),
+];

@@ -1,0 +1,256 @@
+// out[i] = f(a, b) with NumPy's broadcasting, for floats, integers and booleans.
+//
+//   a    (any, broadcast to out)  read
+//   b    (any, broadcast to out)  read
+//   out  (count,)                 one invocation owns one element, `=`
+//
+// `binary` walks both operands by strides (0 along a stretched axis); `binarySame` is for operands that lie like the
+// output. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift.
+
+struct Params {
+  count: u32,
+  rank: u32,
+  unused0: u32,
+  unused1: u32,
+  extent: array<vec4u, 2>,
+  multiplier: array<vec4u, 2>,
+  shift: array<vec4u, 2>,
+  strideA: array<vec4u, 2>,
+  strideB: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<u32>;
+@group(0) @binding(2) var<storage, read> b: array<u32>;
+@group(0) @binding(3) var<storage, read_write> out: array<u32>;
+
+override OP: u32 = 0u;
+
+// The upper 32 bits of the 64-bit product.
+fn mulHigh(a: u32, b: u32) -> u32 {
+  let aLow = a & 0xffffu;
+  let aHigh = a >> 16u;
+  let bLow = b & 0xffffu;
+  let bHigh = b >> 16u;
+  let middle = aHigh * bLow + ((aLow * bLow) >> 16u);
+  let cross = aLow * bHigh + (middle & 0xffffu);
+  return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
+}
+
+fn isNan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+fn infF32() -> f32 {
+  var bits = 0x7f800000u;
+  return bitcast<f32>(bits);
+}
+
+fn nanF32() -> f32 {
+  var bits = 0x7fc00000u;
+  return bitcast<f32>(bits);
+}
+
+// 2^e for -126 <= e <= 127.
+fn exp2Int(e: i32) -> f32 {
+  return bitcast<f32>(u32(e + 127) << 23u);
+}
+
+// exp(r) - 1 for |r| <= ln 2 / 2.
+fn expm1Small(r: f32) -> f32 {
+  var p = fma(1.9875691500e-4, r, 1.3981999507e-3);
+  p = fma(p, r, 8.3334519073e-3);
+  p = fma(p, r, 4.1665795894e-2);
+  p = fma(p, r, 1.6666665459e-1);
+  p = fma(p, r, 5.0000001201e-1);
+  return fma(p, r * r, r);
+}
+
+fn isFinite(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) < 0x7f800000u;
+}
+
+// v with the low 12 bits of its mantissa cleared: products of two such numbers are exact.
+fn highPart(v: f32) -> f32 {
+  return bitcast<f32>(bitcast<u32>(v) & 0xfffff000u);
+}
+
+// x^y for finite x > 0 and finite y, after fdlibm's e_powf.c: log2(x) as a sum of two floats, times y, then exp2.
+fn powPositive(x: f32, exponent: f32) -> f32 {
+  // Beyond 2^40 the result is 0, 1 or infinity for every x.
+  let y = clamp(exponent, -1.0995116e12, 1.0995116e12);
+  let tiny = x < 1.17549435e-38;
+  let bits = bitcast<u32>(select(x, x * 8388608.0, tiny));
+  var n = i32(bits >> 23u) - 127 - select(0, 23, tiny);
+  let mantissa = bits & 0x007fffffu;
+  var ix = mantissa | 0x3f800000u;
+  // x = 2^n m with m near 1 or near 3/2.
+  let k = mantissa > 0x1cc471u && mantissa < 0x5db3d7u;
+  if (mantissa >= 0x5db3d7u) {
+    n += 1;
+    ix -= 0x00800000u;
+  }
+  let m = bitcast<f32>(ix);
+  let bp = select(1.0, 1.5, k);
+  // s = (m - bp) / (m + bp) = sHigh + sLow.
+  let u = m - bp;
+  let v = 1.0 / (m + bp);
+  let s = u * v;
+  let sHigh = highPart(s);
+  let dHigh = bitcast<f32>((((ix >> 1u) & 0xfffff000u) | 0x20000000u) + 0x00400000u + select(0u, 1u << 21u, k));
+  let dLow = m - (dHigh - bp);
+  let sLow = v * ((u - sHigh * dHigh) - sHigh * dLow);
+  // log(m / bp) = 2 s + 2/3 s^3 + …, as (2/3) s (3 + s^2 + r).
+  let s2 = s * s;
+  var r = fma(2.0697501302e-01, s2, 2.3066075146e-01);
+  r = fma(r, s2, 2.7272811532e-01);
+  r = fma(r, s2, 3.3333334327e-01);
+  r = fma(r, s2, 4.2857143283e-01);
+  r = fma(r, s2, 6.0000002384e-01);
+  r = fma(s2 * s2, r, sLow * (sHigh + s));
+  let square = sHigh * sHigh;
+  let tHigh = highPart(3.0 + square + r);
+  let tLow = r - ((tHigh - 3.0) - square);
+  let a = sHigh * tHigh;
+  let b = sLow * tHigh + tLow * s;
+  let pHigh = highPart(a + b);
+  let pLow = b - (pHigh - a);
+  // times 2 / (3 ln 2) = 0.9619140625 - 1.17368574e-4, plus log2(bp) and n.
+  let zHigh = 9.6191406250e-01 * pHigh;
+  let zLow = fma(-1.1736857402e-04, pHigh, fma(pLow, 9.6179670095e-01, select(0.0, 1.56322085e-06, k)));
+  let logBp = select(0.0, 5.84960938e-01, k);
+  let e = f32(n);
+  let logHigh = highPart(((zHigh + zLow) + logBp) + e);
+  let logLow = zLow - (((logHigh - e) - logBp) - zHigh);
+  // y log2(x) = whole + productHigh + productLow.
+  let yHigh = highPart(y);
+  let productLow = (y - yHigh) * logHigh + y * logLow;
+  let productHigh = yHigh * logHigh;
+  let total = productHigh + productLow;
+  if (total >= 129.0) { return infF32(); }
+  if (total <= -151.0) { return 0.0; }
+  let whole = round(total);
+  let rest = (productHigh - whole) + productLow;
+  let restLow = productLow - (rest - (productHigh - whole));
+  let power = 1.0 + expm1Small(fma(rest, 0.693147181, restLow * 0.693147181));
+  let shift = i32(whole);
+  let half = shift >> 1u;
+  return power * exp2Int(half) * exp2Int(shift - half);
+}
+
+// x^y with the corner cases of JavaScript's Math.pow.
+fn powF32(x: f32, y: f32) -> f32 {
+  if (isNan(y)) { return y; }
+  if (y == 0.0) { return 1.0; }
+  if (isNan(x)) { return x; }
+  let a = abs(x);
+  if (!isFinite(y)) {
+    if (a == 1.0) { return nanF32(); }
+    return select(0.0, infF32(), (a > 1.0) == (y > 0.0));
+  }
+  let whole = floor(y) == y;
+  let odd = whole && abs(y) < 16777216.0 && floor(y * 0.5) != y * 0.5;
+  let negative = (bitcast<u32>(x) >> 31u) == 1u;
+  var power: f32;
+  if (a < 1.17549435e-38) {
+    power = select(infF32(), 0.0, y > 0.0);
+  } else if (!isFinite(x)) {
+    power = select(0.0, infF32(), y > 0.0);
+  } else {
+    if (negative && !whole) { return nanF32(); }
+    power = powPositive(a, y);
+  }
+  return select(power, -power, negative && odd);
+}
+
+// A NaN of either side, else the larger.
+fn maximumF32(x: f32, y: f32) -> f32 {
+  return select(select(select(y, x, x > y), y, isNan(y)), x, isNan(x));
+}
+
+fn minimumF32(x: f32, y: f32) -> f32 {
+  return select(select(select(y, x, x < y), y, isNan(y)), x, isNan(x));
+}
+
+fn equalF32(x: f32, y: f32) -> bool {
+  return x == y && !isNan(x) && !isNan(y);
+}
+
+fn ordered(x: f32, y: f32) -> bool {
+  return !isNan(x) && !isNan(y);
+}
+
+fn word(condition: bool) -> u32 {
+  return select(0u, 1u, condition);
+}
+
+fn apply(x: u32, y: u32) -> u32 {
+  let xf = bitcast<f32>(x);
+  let yf = bitcast<f32>(y);
+  let xi = bitcast<i32>(x);
+  let yi = bitcast<i32>(y);
+  switch (OP) {
+    case 0u: { return bitcast<u32>(xf + yf); }
+    case 1u: { return bitcast<u32>(xf - yf); }
+    case 2u: { return bitcast<u32>(xf * yf); }
+    case 3u: { return bitcast<u32>(xf / yf); }
+    case 4u: { return bitcast<u32>(powF32(xf, yf)); }
+    case 5u: { return bitcast<u32>(maximumF32(xf, yf)); }
+    case 6u: { return bitcast<u32>(minimumF32(xf, yf)); }
+    case 10u: { return word(equalF32(xf, yf)); }
+    case 11u: { return word(!equalF32(xf, yf)); }
+    case 12u: { return word(ordered(xf, yf) && xf < yf); }
+    case 13u: { return word(ordered(xf, yf) && xf <= yf); }
+    case 14u: { return word(ordered(xf, yf) && xf > yf); }
+    case 15u: { return word(ordered(xf, yf) && xf >= yf); }
+    case 20u: { return x + y; }
+    case 21u: { return x - y; }
+    case 22u: { return x * y; }
+    case 25u: { return bitcast<u32>(max(xi, yi)); }
+    case 26u: { return bitcast<u32>(min(xi, yi)); }
+    case 30u: { return word(x == y); }
+    case 31u: { return word(x != y); }
+    case 32u: { return word(xi < yi); }
+    case 33u: { return word(xi <= yi); }
+    case 34u: { return word(xi > yi); }
+    case 35u: { return word(xi >= yi); }
+    case 40u: { return x & y; }
+    case 41u: { return x | y; }
+    case 42u: { return x ^ y; }
+    default: { return 0u; }
+  }
+}
+
+@compute @workgroup_size(64)
+fn binary(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  var rest = index;
+  var addressA = 0u;
+  var addressB = 0u;
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let row = (axis - 1u) >> 2u;
+    let part = (axis - 1u) & 3u;
+    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
+    let coordinate = rest - quotient * params.extent[row][part];
+    addressA += coordinate * params.strideA[row][part];
+    addressB += coordinate * params.strideB[row][part];
+    rest = quotient;
+  }
+  out[index] = apply(a[addressA + rest * params.strideA[0][0]], b[addressB + rest * params.strideB[0][0]]);
+}
+
+@compute @workgroup_size(64)
+fn binarySame(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  out[index] = apply(a[index], b[index]);
+}
