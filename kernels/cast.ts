@@ -15,7 +15,7 @@ export interface CastAttrs {
 const module = wgslModule('cast', source);
 const ACCESS = ['read', 'write'] as const;
 const unpack = [0, 1].map((TO_FLOAT) => pipelineSpec(module, 'unpack', ACCESS, 4, { TO_FLOAT }));
-const casts = [0, 1, 2, 3, 4, 5].map((KIND) => pipelineSpec(module, 'cast', ACCESS, 4, { KIND }));
+const casts = [0, 1, 2, 3, 4, 5].map((KIND) => pipelineSpec(module, 'castWords', ACCESS, 4, { KIND }));
 
 const COPY = 5;
 

@@ -3,7 +3,8 @@
  * process. The last line is `N passed, N failed`, with `, N skipped` where something was skipped.
  */
 import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /** A suite in uvu's queue: errors as text or `true`, then how many passed, were skipped, and were there. */
 type Runner = () => Promise<[errors: string | true, passed: number, skipped: number, total: number]>;
@@ -16,7 +17,8 @@ uvu.UVU_QUEUE = [queue];
 
 const { destroyDevices, records, takeSuites, testDevice } = await import('./support/harness.ts');
 
-const folder = fileURLToPath(new URL('.', import.meta.url));
+/** The harness's own tests run the runner on other folders. */
+const folder = process.env.WGRAD_TEST_FOLDER || fileURLToPath(new URL('.', import.meta.url));
 const wanted = process.argv.slice(2);
 const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
@@ -53,7 +55,7 @@ async function runFile(file: string): Promise<void> {
   const before = { ...sum };
   let suites: ReturnType<typeof takeSuites> = [];
   try {
-    await import(new URL(file, import.meta.url).href);
+    await import(pathToFileURL(join(folder, file)).href);
     suites = takeSuites();
     if (suites.length === 0) throw new Error('The file makes no suite.');
   } catch (error) {

@@ -49,7 +49,7 @@ fn convert(bits: u32) -> u32 {
 }
 
 @compute @workgroup_size(64)
-fn cast(
+fn castWords(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,

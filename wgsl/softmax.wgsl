@@ -9,8 +9,8 @@
 //   result  (outer, length, inner), or (outer, inner) for logSumExp
 //
 // A column (o, i) belongs to one invocation (softmaxLane) or to one workgroup (softmaxGroup), which writes (`=`)
-// all of its outputs. A NaN makes its whole column NaN. Where m is infinite, softmax and logSoftmax are NaN (∞ - ∞) and
-// logSumExp is m.
+// all of its outputs. A NaN makes its whole column NaN. Where m is infinite, softmax and logSoftmax are NaN
+// (∞ - ∞) and logSumExp is m.
 
 override KIND: u32 = 0u;   // 0 softmax, 1 logSoftmax, 2 logSumExp
 override WORKGROUP: u32 = 64u;

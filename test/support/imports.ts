@@ -23,8 +23,8 @@ export const LAYERS = [
   'src/cli',
 ] as const;
 
-/** The public faces, which may import everything but the command; only the command may import them. */
-const FACES = ['src/index.ts', 'src/node.ts'];
+/** The public faces, which may import everything but the command; only they and the command may import them. */
+const FACES = ['src/exports.ts', 'src/index.ts', 'src/node.ts'];
 
 export interface ImportLine {
   readonly target: string;
