@@ -3,7 +3,7 @@ import { type DType, isFloat } from '../src/core/dtype.ts';
 import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { broadcastShapes, broadcastStrides, forEachOffset, sameShape, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/binary.wgsl';
-import { grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
+import { grid, type Kernel, type PipelineSpec, pipelineSpec, wgslModule } from './kernel.ts';
 import { collapse, writeAxes } from './strided.ts';
 
 type Pair = (a: number, b: number) => number;
@@ -60,6 +60,10 @@ const module = wgslModule('binary', source);
 const ACCESS = ['read', 'read', 'write'] as const;
 const WORDS = 44;
 
+/** By OP. */
+const samePipelines: PipelineSpec[] = [];
+const stridedPipelines: PipelineSpec[] = [];
+
 export const binaryKernel: Kernel<BinaryAttrs> = {
   name: 'binary',
   variants: ['strided', 'same'],
@@ -83,11 +87,11 @@ export const binaryKernel: Kernel<BinaryAttrs> = {
 
   plan([a, b], [out], attrs, _traits, variant) {
     if (!a || !b || !out) return { steps: [] };
-    const constants = { OP: codeOf(binaryOps[attrs.op], a.dtype) as number };
-    const uniforms = new Uint32Array(WORDS);
+    const code = codeOf(binaryOps[attrs.op], a.dtype) as number;
     const count = sizeOf(out.shape);
-    uniforms[0] = count;
     const same = variant ? variant === 'same' : sameShape(a.shape, b.shape);
+    const uniforms = new Uint32Array(same ? 4 : WORDS);
+    uniforms[0] = count;
     if (!same) {
       const { extents, strides } = collapse(out.shape, [
         broadcastStrides(a.shape, out.shape),
@@ -96,7 +100,10 @@ export const binaryKernel: Kernel<BinaryAttrs> = {
       uniforms[1] = extents.length;
       writeAxes(uniforms, 4, extents, strides);
     }
-    const pipeline = pipelineSpec(module, same ? 'binarySame' : 'binary', ACCESS, WORDS, constants);
+    const known = same ? samePipelines : stridedPipelines;
+    const pipeline = (known[code] ??= pipelineSpec(module, same ? 'binarySame' : 'binary', ACCESS, WORDS, {
+      OP: code,
+    }));
     return {
       steps: [
         { pipeline, buffers: ['in0', 'in1', 'out0'], uniforms, workgroups: grid(Math.ceil(count / 64)) },

@@ -37,7 +37,7 @@ export interface PipelineSpec {
   readonly key: string;
 }
 
-/** Names a buffer of the running kernel: the i-th input, output or scratch buffer. */
+/** Names a buffer of the running kernel: the i-th input, output or scratch buffer, i from 0 to 9. */
 export type Slot = `in${number}` | `out${number}` | `tmp${number}`;
 
 /** One dispatch. Outputs and scratch have no defined content before a step writes them. */

@@ -143,26 +143,32 @@ function run(
   };
   const finishedStates = new Set<GradState>();
 
-  for (const { state, gradient } of roots) receive(state, gradient.alias());
-  for (const node of order) {
-    const grads = pending.get(node);
-    pending.delete(node);
-    if (grads) {
-      for (const state of finishedStates) {
-        const gradient = state.node === node ? grads[state.output] : undefined;
-        if (!gradient) continue;
-        finishedStates.delete(state);
-        deliver(state, gradient);
+  // A node whose handles are gone is kept by its consumers alone, and those are freed before its turn comes.
+  for (const node of order) node.retain();
+  try {
+    for (const { state, gradient } of roots) receive(state, gradient.alias());
+    for (const node of order) {
+      const grads = pending.get(node);
+      pending.delete(node);
+      if (grads) {
+        for (const state of finishedStates) {
+          const gradient = state.node === node ? grads[state.output] : undefined;
+          if (!gradient) continue;
+          finishedStates.delete(state);
+          deliver(state, gradient);
+        }
+        if (!useful || useful.has(node)) {
+          const results = withGradientOf(node, () => gradientsOf(node, grads, needed));
+          results.forEach((gradient, index) => {
+            if (gradient) receive(node.inputs[index] as GradState, gradient);
+          });
+        }
+        for (const gradient of grads) gradient?.dispose();
       }
-      if (!useful || useful.has(node)) {
-        const results = withGradientOf(node, () => gradientsOf(node, grads, needed));
-        results.forEach((gradient, index) => {
-          if (gradient) receive(node.inputs[index] as GradState, gradient);
-        });
-      }
-      for (const gradient of grads) gradient?.dispose();
+      if (!retainGraph) node.free();
     }
-    if (!retainGraph) node.free();
+  } finally {
+    for (const node of order) node.release();
   }
   for (const [state, gradient] of finished) {
     deliver(state, gradient);

@@ -77,6 +77,8 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   }
   if (columnVector && bias)
     throw new ShapeError('matmul: a bias needs a matrix on the right; add() it to the result instead.');
+  if (rowVector) a.assertAlive('matmul');
+  if (columnVector) b.assertAlive('matmul');
   const left = rowVector ? expandDims(a, 0) : a;
   const right = columnVector ? expandDims(b, 1) : b;
   const attrs: MatmulAttrs = { transposeA, transposeB, bias: bias !== undefined, activation };

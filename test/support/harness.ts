@@ -112,6 +112,14 @@ function currentDefault(): Device | null {
   }
 }
 
+/** uvu prints the message, then the stack from its second line on, which would repeat the rest of a long message. */
+function readable(thrown: unknown): Error {
+  const error = thrown instanceof Error ? thrown : new Error(`thrown: ${String(thrown)}`);
+  const frames = error.stack?.indexOf('\n    at ') ?? -1;
+  if (frames >= 0) error.stack = `${error.name}${error.stack?.slice(frames)}`;
+  return error;
+}
+
 async function runTest(body: () => unknown, timeout: number): Promise<void> {
   const before = countTensors();
   const device = currentDefault();
@@ -120,7 +128,7 @@ async function runTest(body: () => unknown, timeout: number): Promise<void> {
     await withTimeout(body, timeout);
     failed = false;
   } catch (error) {
-    throw error instanceof Error ? error : new Error(`thrown: ${String(error)}`);
+    throw readable(error);
   } finally {
     if (device) setDefaultDevice(device);
     checkLeaks(before, failed);

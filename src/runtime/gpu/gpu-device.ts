@@ -42,6 +42,11 @@ const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 const UNIFORM_USAGE = 0x40 | 0x08; // UNIFORM | COPY_DST
 const STAGING_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
 
+/** A slot is a letter that names the list, and one digit: in0, out0, tmp0. */
+const LETTER_I = 105;
+const LETTER_T = 116;
+const DIGIT_0 = 48;
+
 export class GpuDevice extends Device {
   readonly kind = 'gpu';
   readonly float = 'float32';
@@ -234,9 +239,10 @@ export class GpuDevice extends Device {
     const plan = kernel.plan(inputs, outputs, attrs, this.traits, variant);
     const scratch = plan.scratch?.map((bytes) => this.#take(kernel.name, bytes) as Slice) ?? [];
     const find = (slot: Slot): Slice => {
-      const index = Number(slot.slice(slot.startsWith('tmp') || slot.startsWith('out') ? 3 : 2));
-      if (slot.startsWith('tmp')) return scratch[index] as Slice;
-      const list = slot.startsWith('out') ? outputs : inputs;
+      const kind = slot.charCodeAt(0);
+      const index = slot.charCodeAt(kind === LETTER_I ? 2 : 3) - DIGIT_0;
+      if (kind === LETTER_T) return scratch[index] as Slice;
+      const list = kind === LETTER_I ? inputs : outputs;
       return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#placeholder();
     };
     for (const step of plan.steps) {
