@@ -1,10 +1,11 @@
 /** The graph and the backward engine: values of gradients, and every error by its code. */
 import * as assert from 'uvu/assert';
+import { unaryKernel } from '../kernels/unary.ts';
 import {
+  AsyncCallbackError,
   add,
   apply,
   assign,
-  AsyncCallbackError,
   backward,
   CpuDevice,
   detectAnomaly,
@@ -32,9 +33,8 @@ import {
   valueAndGrad,
   zeros,
 } from '../src/node.ts';
-import { unaryKernel } from '../kernels/unary.ts';
 import { cpuDevice, suite, testDevice } from './support/harness.ts';
-import { close, fails, line, rejects, valueOf, valuesOf } from './support/values.ts';
+import { close, fails, line, rejects, resultOf, resultsOf } from './support/values.ts';
 
 const leaf = (values: Parameters<typeof tensor>[0]): Tensor => tensor(values, { requiresGrad: true });
 
@@ -56,7 +56,7 @@ for (const [where, open] of [
     });
 
   test('adds up the gradients of two backward calls, and grad = null clears them', async () => {
-    const results = await valuesOf(() => {
+    const results = await resultsOf(() => {
       const x = leaf([1, 2, 3]);
       sum(square(x)).backward();
       const once = gradOf(x);
@@ -75,7 +75,7 @@ for (const [where, open] of [
 
   test('a tensor used several times gets the sum', async () => {
     close(
-      await valueOf(() => {
+      await resultOf(() => {
         const x = leaf([1, -2, 3]);
         sum(add(add(mul(x, x), x), mul(x, x))).backward();
         return gradOf(x);
@@ -86,7 +86,7 @@ for (const [where, open] of [
 
   test('backward takes a gradient for outputs of several elements', async () => {
     close(
-      await valueOf(() => {
+      await resultOf(() => {
         const x = leaf([1, 2]);
         backward(mul(x, 3), { gradient: tensor([10, 100]) });
         return gradOf(x);
@@ -96,7 +96,7 @@ for (const [where, open] of [
   });
 
   test('un-broadcasts', async () => {
-    const [a, b, c, s] = await valuesOf(() => {
+    const [a, b, c, s] = await resultsOf(() => {
       const a = leaf([
         [1, 2, 3],
         [4, 5, 6],
@@ -117,7 +117,7 @@ for (const [where, open] of [
   });
 
   test('retainGrad keeps the gradient of a value inside the graph', async () => {
-    const [y, x] = await valuesOf(() => {
+    const [y, x] = await resultsOf(() => {
       const x = leaf([1, 2]);
       const y = mul(x, 3).retainGrad();
       const z = mul(x, 5);
@@ -131,7 +131,7 @@ for (const [where, open] of [
 
   test('detach cuts the graph, noGrad records nothing, enableGrad records again', async () => {
     close(
-      await valueOf(() => {
+      await resultOf(() => {
         const x = leaf([1, 2, 3]);
         const frozen = square(x).detach();
         assert.not(frozen.requiresGrad);
@@ -159,7 +159,7 @@ for (const [where, open] of [
   });
 
   test('grad returns new tensors and leaves .grad alone', async () => {
-    const results = await valuesOf(() => {
+    const results = await resultsOf(() => {
       const x = leaf([1, 2]);
       const y = leaf([3, 4]);
       const grads = grad(sum(mul(x, y)), [y, x]);
@@ -175,7 +175,7 @@ for (const [where, open] of [
 
   test('grad of a value inside the graph', async () => {
     close(
-      await valuesOf(() => {
+      await resultsOf(() => {
         const x = leaf([1, 2]);
         const y = mul(x, 3);
         return grad(sum(square(y)), [y, x]);
@@ -189,7 +189,7 @@ for (const [where, open] of [
 
   test('grad sums over several outputs', async () => {
     close(
-      await valuesOf(() => {
+      await resultsOf(() => {
         const x = leaf([1, 2]);
         return grad([sum(square(x)), mul(x, 3)], [x], {
           gradients: [tensor(1), tensor([10, 20])],
@@ -200,7 +200,7 @@ for (const [where, open] of [
   });
 
   test('an unused input is an error, or zeros with allowUnused', async () => {
-    const results = await valuesOf(() => {
+    const results = await resultsOf(() => {
       const x = leaf([1, 2]);
       const unused = leaf([[1, 2, 3]]);
       fails(() => grad(sum(square(x)), [x, unused]), 'unused-input', /input 1/, /allowUnused/);
@@ -210,7 +210,7 @@ for (const [where, open] of [
   });
 
   test('derivatives of x^4 up to the fourth', async () => {
-    const results = await valuesOf(() => {
+    const results = await resultsOf(() => {
       const x = leaf(2);
       const found: Tensor[] = [];
       let y = pow(x, 4);
@@ -224,7 +224,7 @@ for (const [where, open] of [
   });
 
   test('derivatives of exp(x·y) in both variables', async () => {
-    const [fx, fxy, fxyy] = await valuesOf(() => {
+    const [fx, fxy, fxyy] = await resultsOf(() => {
       const x = leaf(0.5);
       const y = leaf(0.25);
       const fx = grad(exp(mul(x, y)), [x], { createGraph: true })[0] as Tensor;
@@ -240,7 +240,7 @@ for (const [where, open] of [
   test('the gradient of a gradient norm through matmul and max', async () => {
     // f = Σ (W·x)², ∇x f = 2 WᵀW x, g = Σ (∇x f)², ∇x g = 8 (WᵀW)² x
     close(
-      await valueOf(() => {
+      await resultOf(() => {
         const w = tensor([
           [1, 2],
           [0, 3],
@@ -254,7 +254,7 @@ for (const [where, open] of [
       1e-5,
     );
     close(
-      await valueOf(() => {
+      await resultOf(() => {
         const x = leaf([
           [1, 5, 5],
           [7, 2, 3],
@@ -271,7 +271,7 @@ for (const [where, open] of [
 
   test('createGraph keeps the graph; retainGraph allows another backward', async () => {
     close(
-      await valueOf(() => {
+      await resultOf(() => {
         const x = leaf([3]);
         const y = sum(square(x));
         y.backward({ retainGraph: true });
@@ -285,7 +285,7 @@ for (const [where, open] of [
   });
 
   test('valueAndGrad takes plain tensors and leaves them plain', async () => {
-    const results = await valuesOf(() => {
+    const results = await resultsOf(() => {
       const w = tensor([1, 2]);
       const b = leaf([3, 4]);
       const { value, grads } = valueAndGrad((u, v) => sum(mul(square(u), v)), [w, b]);
@@ -309,7 +309,7 @@ for (const [where, open] of [
   };
 
   test('a custom op with saves and backward, twice differentiable', async () => {
-    const results = await valuesOf(() => {
+    const results = await resultsOf(() => {
       const x = leaf([1, 2, -1]);
       const y = apply(cube, [x], undefined);
       const first = grad(sum(y), [x], { createGraph: true })[0] as Tensor;
@@ -334,7 +334,7 @@ for (const [where, open] of [
       backward: ({ grad }) => [() => mul(grad, -1)],
     };
     close(
-      await valuesOf(() => {
+      await resultsOf(() => {
         const x = leaf([1, 2]);
         const y = apply(negated, [apply(identity, [x], undefined)], undefined);
         return [y, ...grad(sum(mul(y, 5)), [x])];
@@ -347,7 +347,7 @@ for (const [where, open] of [
   });
 
   test('a chain of 3000 ops, forward, backward and disposal without recursion', async () => {
-    const [value, gradient] = await valuesOf(() => {
+    const [value, gradient] = await resultsOf(() => {
       const x = leaf([1]);
       let y: Tensor = x;
       for (let index = 0; index < 3000; index++) y = index % 2 ? mul(y, 0.999) : add(y, 0);

@@ -2,8 +2,9 @@
  * The anomaly mode: looks at every value that an op makes, forward or backward, and names the op and the line of user
  * code that first made a NaN or an infinity. It reads every result, so it is slow.
  */
+
+import { type HostArray, isFloat } from '../core/dtype.ts';
 import { AnomalyError, AsyncCallbackError } from '../core/errors.ts';
-import { isFloat, type HostArray } from '../core/dtype.ts';
 import { formatShape } from '../core/shape.ts';
 import { userFrame } from '../core/stack.ts';
 import type { Device, Operand } from '../runtime/device.ts';

@@ -4,7 +4,7 @@
  */
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, AutogradError, ShapeError } from '../core/errors.ts';
-import { formatShape, sameShape, type Shape } from '../core/shape.ts';
+import { formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { withGradientOf } from './anomaly.ts';
 import { addTensors, filled, stretchesTo, sumTo } from './engine-ops.ts';
 import type { GradState, Node } from './graph.ts';

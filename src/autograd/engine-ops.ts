@@ -4,7 +4,7 @@ import { copyKernel } from '../../kernels/copy.ts';
 import { fillKernel } from '../../kernels/fill.ts';
 import { reduceKernel } from '../../kernels/reduce.ts';
 import { ShapeError } from '../core/errors.ts';
-import { broadcastStrides, formatShape, sameShape, type Shape } from '../core/shape.ts';
+import { broadcastStrides, formatShape, type Shape, sameShape } from '../core/shape.ts';
 import type { Device } from '../runtime/device.ts';
 import { apply, type Op, runKernel1 } from './op.ts';
 import { Tensor } from './tensor.ts';

@@ -12,10 +12,10 @@
  * ```
  */
 import type { Kernel, TensorSpec } from '../../kernels/kernel.ts';
+import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, DeviceMismatchError } from '../core/errors.ts';
 import { userFrame } from '../core/stack.ts';
 import type { RunOptions } from '../runtime/device.ts';
-import { isFloat } from '../core/dtype.ts';
 import { anomalyMode } from './anomaly-mode.ts';
 import { GradState, Node } from './graph.ts';
 import { isGradEnabled, noGrad } from './modes.ts';

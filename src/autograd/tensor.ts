@@ -1,9 +1,9 @@
 /** The tensor: a handle on device memory with a shape, a dtype and its place in the graph. */
 import type { DType, HostArray } from '../core/dtype.ts';
+import { isFloat } from '../core/dtype.ts';
 import { AutogradError, DisposedError, ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import type { Device, Operand, Storage } from '../runtime/device.ts';
-import { isFloat } from '../core/dtype.ts';
 import { GradState } from './graph.ts';
 
 /** Nested arrays of numbers or booleans, as `array()` returns them. */

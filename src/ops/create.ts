@@ -1,7 +1,7 @@
 /** Tensors from host data, constants, sequences and random numbers. */
 import { fillKernel } from '../../kernels/fill.ts';
 import { type Distribution, randomKernel } from '../../kernels/random.ts';
-import { Tensor, type NestedArray } from '../autograd/tensor.ts';
+import { type NestedArray, Tensor } from '../autograd/tensor.ts';
 import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { defaultGenerator, type Generator } from '../core/generator.ts';
@@ -30,7 +30,14 @@ function resolve(device: Device, dtype: DType | 'float' | undefined): DType {
 }
 
 function finish(tensor: Tensor, options: CreateOptions): Tensor {
-  if (options.requiresGrad) tensor.requiresGrad = true;
+  if (options.requiresGrad) {
+    try {
+      tensor.requiresGrad = true;
+    } catch (error) {
+      tensor.dispose();
+      throw error;
+    }
+  }
   return tensor;
 }
 

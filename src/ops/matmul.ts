@@ -30,17 +30,18 @@ const matmulOp: Op<MatmulAttrs> = {
     const { transposeA, transposeB, activation } = attrs;
     let linear: Tensor | undefined;
     const g = (): Tensor => (linear ??= activationGrad[activation](grad, y));
-    return [
-      () =>
-        transposeA
-          ? matmul(b, g(), { transposeA: transposeB, transposeB: true })
-          : matmul(g(), b, { transposeB: !transposeB }),
-      () =>
-        transposeB
-          ? matmul(g(), a, { transposeA: true, transposeB: transposeA })
-          : matmul(a, g(), { transposeA: !transposeA }),
-      inputs[2] ? () => sumTo(g(), (inputs[2] as { shape: readonly number[] }).shape) : undefined,
-    ];
+    // The engine un-broadcasts to the output's shape only; the batch axes of a product are broadcast here.
+    const fit = (gradient: Tensor, input: number): Tensor =>
+      sumTo(gradient, (inputs[input] as { shape: readonly number[] }).shape);
+    const gradA = (): Tensor =>
+      transposeA
+        ? matmul(b, g(), { transposeA: transposeB, transposeB: true })
+        : matmul(g(), b, { transposeB: !transposeB });
+    const gradB = (): Tensor =>
+      transposeB
+        ? matmul(g(), a, { transposeA: true, transposeB: transposeA })
+        : matmul(a, g(), { transposeA: !transposeA });
+    return [() => fit(gradA(), 0), () => fit(gradB(), 1), inputs[2] ? () => fit(g(), 2) : undefined];
   },
 };
 

@@ -1,16 +1,16 @@
 /** Reductions over any axes, all of them by default. */
 import { argReduceKernel } from '../../kernels/arg-reduce.ts';
 import { type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
-import { apply, type BackwardContext, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
 import { noGrad } from '../autograd/modes.ts';
+import { apply, type BackwardContext, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { normalizeAxes, normalizeAxis, reducedShape, type Shape, sizeOf } from '../core/shape.ts';
 import { mul, sub, where } from './binary.ts';
+import { cast } from './cast.ts';
 import { equal } from './compare.ts';
 import { arange } from './create.ts';
 import { broadcastTo, permute, reshape } from './shape.ts';
-import { cast } from './cast.ts';
 import { sign, sqrt } from './unary.ts';
 
 export type Axes = number | readonly number[];

@@ -3,7 +3,7 @@ import { type UnaryName, unaryKernel } from '../../kernels/unary.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { add, div, mul, sub, where } from './binary.ts';
-import { lessEqual, logicalAnd, greaterEqual } from './compare.ts';
+import { greaterEqual, lessEqual, logicalAnd } from './compare.ts';
 import { full } from './create.ts';
 
 interface Scalars {

@@ -71,16 +71,21 @@ export class CpuDevice extends Device {
   run<Attrs>(op: string, kernel: Kernel<Attrs>, inputs: readonly Operand[], attrs: Attrs): Operand[] {
     this.#check(op);
     const specs = kernel.infer(op, inputs, attrs);
-    const outputs = specs.map((spec) => ({
-      ...spec,
-      storage: this.allocate(op, spec.dtype, sizeOf(spec.shape)),
-    }));
+    const outputs: Operand[] = [];
     const host = (operand: Operand) => ({
       shape: operand.shape,
       dtype: operand.dtype,
       data: dataOf(operand.storage),
     });
-    kernel.reference(inputs.map(host), outputs.map(host), attrs);
+    try {
+      for (const { shape, dtype } of specs) {
+        outputs.push({ shape, dtype, storage: this.allocate(op, dtype, sizeOf(shape)) });
+      }
+      kernel.reference(inputs.map(host), outputs.map(host), attrs);
+    } catch (error) {
+      for (const { storage } of outputs) storage.release();
+      throw error;
+    }
     if (this.observers) {
       for (const observer of this.observers)
         observer.dispatch?.({ op, kernel: kernel.name, inputs, outputs });

@@ -119,7 +119,7 @@ const floatCase = fc
     return {
       inputs: [input],
       attrs,
-      abs: op === 'sum' ? 1e-6 * largestAbsoluteSum(input, attrs) * (scale ?? 1) : 0,
+      abs: op === 'sum' ? 1e-6 * largestAbsoluteSum(input, attrs) : 0,
       rel: exact ? 0 : op === 'prod' ? U * (length + 4) : op === 'sum' ? 2 * U : 1e-6,
     };
   });

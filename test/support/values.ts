@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { type NestedArray, scope, type Tensor, WgradError } from '../../src/node.ts';
 
 /** Runs `body` in a scope and reads its result; leaves no tensor behind. */
-export async function valueOf(body: () => Tensor): Promise<NestedArray> {
+export async function resultOf(body: () => Tensor): Promise<NestedArray> {
   const result = scope(body);
   try {
     return await result.array();
@@ -13,7 +13,7 @@ export async function valueOf(body: () => Tensor): Promise<NestedArray> {
 }
 
 /** The same for several results. */
-export async function valuesOf(body: () => Tensor[]): Promise<NestedArray[]> {
+export async function resultsOf(body: () => Tensor[]): Promise<NestedArray[]> {
   const results = scope(body);
   try {
     return await Promise.all(results.map((result) => result.array()));
@@ -70,7 +70,7 @@ export async function rejects(promise: Promise<unknown>, code: string, ...parts:
   assert.unreachable(`expected a rejection with code ${code}, got ${String(result)}`);
 }
 
-/** The line of the caller's caller-side statement, as stack traces of this process count. */
+/** The number of the line that calls this, as stack traces count. */
 export function line(): number {
   const frame = (new Error().stack ?? '').split('\n')[2] ?? '';
   return Number(/:(\d+):\d+\)?$/.exec(frame)?.[1]);

@@ -1,13 +1,13 @@
 /** The device that runs WGSL. */
 import type { DeviceTraits, Kernel, Slot } from '../../../kernels/kernel.ts';
-import { byteLength, type DType, type HostArray, viewBytes } from '../../core/dtype.ts';
-import { DeviceLostError, GpuError, LimitError, WgradError } from '../../core/errors.ts';
-import { sizeOf } from '../../core/shape.ts';
+import { byteLength, type DType, type HostArray, isFloat, viewBytes } from '../../core/dtype.ts';
+import { AnomalyError, DeviceLostError, GpuError, LimitError, WgradError } from '../../core/errors.ts';
+import { formatShape, sizeOf } from '../../core/shape.ts';
 import { userFrame } from '../../core/stack.ts';
 import { Device, type MemoryInfo, type Operand, type RunOptions, Storage } from '../device.ts';
 import { BindGroupCache } from './bind-groups.ts';
 import { PipelineCache } from './pipelines.ts';
-import { type Block, BufferPool, Slice } from './pool.ts';
+import { type Block, BufferPool, type Slice } from './pool.ts';
 import { type ReadRecord, Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
 import type { Settle } from './settle.ts';
 
@@ -153,20 +153,24 @@ export class GpuDevice extends Device {
   ): Operand[] {
     this.#check(op);
     const specs = kernel.infer(op, inputs, attrs);
-    const outputs = new Array<Operand>(specs.length);
-    let empty = true;
-    for (let index = 0; index < specs.length; index++) {
-      const { shape, dtype } = specs[index] as { shape: readonly number[]; dtype: DType };
-      const count = sizeOf(shape);
-      if (count > 0) empty = false;
-      outputs[index] = { shape, dtype, storage: this.allocate(op, dtype, count) };
+    const outputs: Operand[] = [];
+    try {
+      let empty = true;
+      for (const { shape, dtype } of specs) {
+        const count = sizeOf(shape);
+        if (count > 0) empty = false;
+        outputs.push({ shape, dtype, storage: this.allocate(op, dtype, count) });
+      }
+      if (!empty) this.#record(op, kernel, inputs, outputs, attrs, options?.variant);
+    } catch (error) {
+      for (const { storage } of outputs) storage.release();
+      throw error;
     }
-    if (!empty) this.#record(kernel, inputs, outputs, attrs, options?.variant);
     if (this.observers) {
       for (const observer of this.observers)
         observer.dispatch?.({ op, kernel: kernel.name, inputs, outputs });
     }
-    if (this.#options.debug) this.#flushUnderScope(op);
+    if (this.#options.debug) this.#examine(op, outputs);
     return outputs;
   }
 
@@ -230,6 +234,7 @@ export class GpuDevice extends Device {
   }
 
   #record<Attrs>(
+    op: string,
     kernel: Kernel<Attrs>,
     inputs: readonly Operand[],
     outputs: readonly Operand[],
@@ -237,24 +242,28 @@ export class GpuDevice extends Device {
     variant: string | undefined,
   ): void {
     const plan = kernel.plan(inputs, outputs, attrs, this.traits, variant);
-    const scratch = plan.scratch?.map((bytes) => this.#take(kernel.name, bytes) as Slice) ?? [];
-    const find = (slot: Slot): Slice => {
-      const kind = slot.charCodeAt(0);
-      const index = slot.charCodeAt(kind === LETTER_I ? 2 : 3) - DIGIT_0;
-      if (kind === LETTER_T) return scratch[index] as Slice;
-      const list = kind === LETTER_I ? inputs : outputs;
-      return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#placeholder();
-    };
-    for (const step of plan.steps) {
-      this.#recorder.push({
-        kind: 'dispatch',
-        pipeline: this.#pipelines.get(step.pipeline),
-        slices: step.buffers.map(find),
-        uniforms: step.uniforms,
-        workgroups: step.workgroups,
-      });
+    const scratch: Slice[] = [];
+    try {
+      for (const bytes of plan.scratch ?? []) scratch.push(this.#take(op, bytes) as Slice);
+      const find = (slot: Slot): Slice => {
+        const kind = slot.charCodeAt(0);
+        const index = slot.charCodeAt(kind === LETTER_I ? 2 : 3) - DIGIT_0;
+        if (kind === LETTER_T) return scratch[index] as Slice;
+        const list = kind === LETTER_I ? inputs : outputs;
+        return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#placeholder();
+      };
+      for (const step of plan.steps) {
+        this.#recorder.push({
+          kind: 'dispatch',
+          pipeline: this.#pipelines.get(step.pipeline),
+          slices: step.buffers.map(find),
+          uniforms: step.uniforms,
+          workgroups: step.workgroups,
+        });
+      }
+    } finally {
+      for (const slice of scratch) this.#pool.release(slice.block);
     }
-    for (const slice of scratch) this.#pool.release(slice.block);
   }
 
   #empty: Slice | null = null;
@@ -349,13 +358,26 @@ export class GpuDevice extends Device {
     staging.destroy();
   }
 
-  #flushUnderScope(op: string): void {
+  /** Debug mode: submits the op alone under an error scope, looks for NaN, and remembers where it was called. */
+  #examine(op: string, outputs: readonly Operand[]): void {
     const place = userFrame();
     this.gpu.pushErrorScope('validation');
     this.#recorder.flush();
     void this.gpu.popErrorScope().then((error) => {
       if (error) this.#fail(new GpuError(`${op}, called ${place}: ${error.message}`));
     });
+    for (const { storage, dtype, shape } of outputs) {
+      if (!isFloat(dtype)) continue;
+      this.read(storage).then(
+        (values) => {
+          const index = values.findIndex((value) => Number.isNaN(value));
+          if (index < 0) return;
+          const where = `element ${index} of its result of shape ${formatShape(shape)}`;
+          this.#fail(new AnomalyError(`${op}, called ${place}, made a NaN at ${where}.`));
+        },
+        () => {}, // The error reaches whoever waits for the device next.
+      );
+    }
   }
 
   #check(op: string): void {

@@ -135,8 +135,13 @@ export class Recorder {
 
   #abandon(records: readonly GpuRecord[], batch: number, error: unknown): void {
     this.#submittedBatch = batch;
-    this.#host.fail(error);
-    for (const record of records) if (record.kind === 'read') record.reject(error);
+    let told = false;
+    for (const record of records) {
+      if (record.kind !== 'read') continue;
+      record.reject(error);
+      told = true;
+    }
+    if (!told) this.#host.fail(error);
   }
 
   #submit(records: readonly GpuRecord[], batch: number): void {

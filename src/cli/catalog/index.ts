@@ -1,0 +1,53 @@
+/** Every public op with the cases on which its gradient is checked; `docs/ops.md` is made from it. */
+import { binaryEntries } from './binary.ts';
+import { matmulEntries } from './matmul.ts';
+import { reduceEntries } from './reduce.ts';
+import { shapeEntries } from './shape.ts';
+import type { CatalogEntry } from './types.ts';
+import { unaryEntries } from './unary.ts';
+
+export const catalog: readonly CatalogEntry[] = [
+  ...unaryEntries,
+  ...binaryEntries,
+  ...reduceEntries,
+  ...matmulEntries,
+  ...shapeEntries,
+];
+
+/** Exported functions that are no ops. A new export must stand here or in the catalogue. */
+const NOT_OPS: ReadonlySet<string> = new Set([
+  'apply',
+  'applyAll',
+  'attachMethods',
+  'backward',
+  'defaultDevice',
+  'detectAnomaly',
+  'enableGrad',
+  'floatBits',
+  'grad',
+  'gradcheck',
+  'gradgradcheck',
+  'grid',
+  'init',
+  'isGradEnabled',
+  'keep',
+  'noGrad',
+  'pipelineSpec',
+  'runKernel',
+  'runKernel1',
+  'scope',
+  'setDefaultDevice',
+  'setSeed',
+  'valueAndGrad',
+  'wgslModule',
+]);
+
+/** The exported functions that the catalogue lacks; classes have a capital and do not count. */
+export function catalogGaps(exported: object): string[] {
+  const known = new Set(catalog.map(({ op }) => op));
+  return Object.entries(exported)
+    .filter(([name, value]) => typeof value === 'function' && !/^[A-Z]/.test(name))
+    .map(([name]) => name)
+    .filter((name) => !known.has(name) && !NOT_OPS.has(name))
+    .sort();
+}
