@@ -22,17 +22,14 @@ interface BinaryOp {
 
 const word = (condition: boolean): number => (condition ? 1 : 0);
 
-const maximum: Pair = (a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : a > b ? a : b);
-const minimum: Pair = (a, b) => (Number.isNaN(a) || Number.isNaN(b) ? Number.NaN : a < b ? a : b);
-
 export const binaryOps = {
   add: { float: 0, int: 20, f: (a, b) => a + b, i: (a, b) => (a + b) | 0 },
   sub: { float: 1, int: 21, f: (a, b) => a - b, i: (a, b) => (a - b) | 0 },
   mul: { float: 2, int: 22, f: (a, b) => a * b, i: Math.imul },
   div: { float: 3, f: (a, b) => a / b },
   pow: { float: 4, f: (a, b) => a ** b },
-  maximum: { float: 5, int: 25, f: maximum },
-  minimum: { float: 6, int: 26, f: minimum },
+  maximum: { float: 5, int: 25, f: Math.max },
+  minimum: { float: 6, int: 26, f: Math.min },
   equal: { float: 10, int: 30, bool: 30, predicate: true, f: (a, b) => word(a === b) },
   notEqual: { float: 11, int: 31, bool: 31, predicate: true, f: (a, b) => word(a !== b) },
   less: { float: 12, int: 32, predicate: true, f: (a, b) => word(a < b) },

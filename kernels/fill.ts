@@ -1,6 +1,7 @@
 /** Constant tensors and arithmetic sequences. */
-import { DTypeError } from '../src/core/errors.ts';
+
 import type { DType } from '../src/core/dtype.ts';
+import { DTypeError } from '../src/core/errors.ts';
 import { type Shape, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/fill.wgsl';
 import { floatBits, grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';

@@ -9,10 +9,10 @@ import {
   type Shape,
   sizeOf,
 } from '../src/core/shape.ts';
-import source from '../wgsl/matmul.wgsl';
 import subgroups4Source from '../wgsl/matmul.subgroups4.wgsl';
 import subgroups8Source from '../wgsl/matmul.subgroups8.wgsl';
 import tiledSource from '../wgsl/matmul.tiled.wgsl';
+import source from '../wgsl/matmul.wgsl';
 import {
   type DeviceTraits,
   grid,

@@ -1,4 +1,18 @@
 /** The public face, except `init`, which differs between Node and browsers. */
+
+export type {
+  Access,
+  DeviceTraits,
+  HostTensor,
+  Kernel,
+  PipelineSpec,
+  Plan,
+  Slot,
+  Step,
+  TensorSpec,
+  WgslModule,
+} from '../kernels/kernel.ts';
+export { floatBits, grid, pipelineSpec, wgslModule } from '../kernels/kernel.ts';
 export { detectAnomaly } from './autograd/anomaly.ts';
 export { type BackwardOptions, backward, type GradOptions, grad, valueAndGrad } from './autograd/backward.ts';
 export * from './autograd/gradcheck.ts';
@@ -53,16 +67,3 @@ export { Device, type MemoryInfo, type Operand, type RunOptions, type Storage } 
 export { GpuDevice } from './runtime/gpu/gpu-device.ts';
 export type { AdapterChoice, InitOptions } from './runtime/init.ts';
 export type { Observer } from './runtime/observer.ts';
-export type {
-  Access,
-  DeviceTraits,
-  HostTensor,
-  Kernel,
-  PipelineSpec,
-  Plan,
-  Slot,
-  Step,
-  TensorSpec,
-  WgslModule,
-} from '../kernels/kernel.ts';
-export { floatBits, grid, pipelineSpec, wgslModule } from '../kernels/kernel.ts';

@@ -1,8 +1,8 @@
 /** The command line: the catalogue is complete, every gradient in it is right, and a wrong one is noticed. */
 import { existsSync, readFileSync } from 'node:fs';
 import * as assert from 'uvu/assert';
-import { apply, type Op } from '../src/autograd/op.ts';
 import { noGrad } from '../src/autograd/modes.ts';
+import { apply, type Op } from '../src/autograd/op.ts';
 import type { Tensor } from '../src/autograd/tensor.ts';
 import { catalog, catalogGaps } from '../src/cli/catalog/index.ts';
 import { gradCase, type InputSpec, within } from '../src/cli/catalog/types.ts';
@@ -173,6 +173,21 @@ test('a rule that is right once but not twice fails at the second order only', a
   const item = gradCase('planted', (x) => apply(cut, [x as Tensor], undefined), within(0.5, 1, [3]));
   assert.is((await checkCase('cut', item, 1, cpuDevice())).ok, true);
   assert.is((await checkCase('cut', item, 2, cpuDevice())).ok, false);
+});
+
+test('a save that only a sibling in need of a gradient makes is reported', async () => {
+  const careless = product(
+    'careless',
+    ({ grad, saved: [x, y] }) => [() => mul(grad, y as Tensor), () => mul(grad, x as Tensor)],
+    ([x, y], _outputs, [needsX, needsY]) => [needsX ? x : undefined, needsY ? y : undefined],
+  );
+  const item = gradCase(
+    'planted',
+    (x, y) => apply(careless, [x as Tensor, y as Tensor], undefined),
+    ...matrices,
+  );
+  for (const order of [1, 2] as const)
+    assert.is((await checkCase('careless', item, order, cpuDevice())).ok, false);
 });
 
 test('a stale save throws and names the op', async () => {

@@ -350,7 +350,6 @@ gpuTest("a GPUDevice of one's own", async () => {
   close(await sample(), expected, 1e-5);
   device.destroy();
   assert.is((await (gpuDevice as GPUDevice).lost).reason, 'destroyed');
-  assert.ok(found?.instance); // Stays referenced until here.
 });
 
 const pairs = isLong ? 1000 : 20;

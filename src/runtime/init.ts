@@ -3,7 +3,8 @@ import { AdapterError } from '../core/errors.ts';
 import { CpuDevice } from './cpu-device.ts';
 import { setDefaultDevice } from './default-device.ts';
 import type { Device } from './device.ts';
-import { adapterName, openAdapter, wrapDevice } from './gpu/open.ts';
+import { adapterName, isSoftware, openAdapter, wrapDevice } from './gpu/open.ts';
+import { type Settle, settlePlainly } from './gpu/settle.ts';
 
 /** `auto` takes the best that is there; the others insist. */
 export type AdapterChoice = 'auto' | 'system' | 'swiftshader' | 'cpu';
@@ -19,12 +20,13 @@ export interface InitOptions {
   limits?: 'adapter' | 'default';
 }
 
-/** Wraps the caller's own `GPUDevice`. */
-export function fromOwnDevice(gpu: GPUDevice, options: InitOptions): Device {
+/** Wraps the caller's own `GPUDevice`; `settle` is how to wait for a software adapter. */
+export function fromOwnDevice(gpu: GPUDevice, options: InitOptions, settle: Settle = settlePlainly): Device {
   const info = gpu.adapterInfo;
   return wrapDevice(gpu, info, {
     description: `${adapterName(info)} (a GPUDevice passed in)`,
     debug: options.debug ?? false,
+    settle: isSoftware(info) ? settle : settlePlainly,
   });
 }
 

@@ -3,10 +3,10 @@
  * leave tensors behind on a shared device.
  */
 import { suite as uvuSuite } from 'uvu';
-import type { AdapterChoice } from '../../src/runtime/init.ts';
 import { CpuDevice } from '../../src/runtime/cpu-device.ts';
 import { defaultDevice, setDefaultDevice } from '../../src/runtime/default-device.ts';
 import type { Device } from '../../src/runtime/device.ts';
+import type { AdapterChoice } from '../../src/runtime/init.ts';
 import { init } from '../../src/runtime/node/init.ts';
 
 /** `npm run test:long`: the full number of cases. */

@@ -2,7 +2,7 @@
 import { matmulKernel } from '../../../kernels/matmul.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { type MatmulOptions, matmul } from '../../ops/matmul.ts';
-import { type CatalogEntry, differentiable, type GradCase, gradCase, given, within } from './types.ts';
+import { type CatalogEntry, differentiable, type GradCase, given, gradCase, within } from './types.ts';
 
 type Extents = readonly number[];
 

@@ -70,10 +70,15 @@ export const given = (
   dtype: InputSpec['dtype'] = 'float',
 ): InputSpec => ({ shape, values: values.map(Math.fround), dtype });
 
-/** The inputs of a case as tensors; the float ones require a gradient. */
-export const inputsOn = (device: Device, inputs: readonly InputSpec[]): Tensor[] =>
-  inputs.map(({ shape, values, dtype }) =>
-    tensor(Float64Array.from(values), { device, dtype, shape, requiresGrad: dtype === 'float' }),
+/** The inputs of a case as tensors; the float ones require a gradient, or only the one numbered `only`. */
+export const inputsOn = (device: Device, inputs: readonly InputSpec[], only?: number): Tensor[] =>
+  inputs.map(({ shape, values, dtype }, index) =>
+    tensor(Float64Array.from(values), {
+      device,
+      dtype,
+      shape,
+      requiresGrad: dtype === 'float' && (only ?? index) === index,
+    }),
   );
 
 export const gradCase = (name: string, f: GradCase['f'], ...inputs: InputSpec[]): GradCase => ({

@@ -7,8 +7,8 @@ import {
   awayFromZero,
   type CatalogEntry,
   differentiable,
-  gradCase,
   given,
+  gradCase,
   type InputSpec,
   within,
 } from './types.ts';

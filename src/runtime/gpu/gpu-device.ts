@@ -17,8 +17,6 @@ export interface GpuDeviceOptions {
   readonly settle: Settle;
   /** Submit each op alone under an error scope, with the caller's place in the error. */
   readonly debug: boolean;
-  /** Keeps the object that `create()` returned alive, and lets the device be destroyed with what it came from. */
-  readonly onDestroy?: () => void;
 }
 
 class GpuStorage extends Storage {
@@ -222,7 +220,6 @@ export class GpuDevice extends Device {
     if (this.#lost) return;
     this.#lose(new DeviceLostError('The GPU device was destroyed; call init() for a new one.'));
     this.gpu.destroy();
-    this.#options.onDestroy?.();
   }
 
   /** Takes memory back into the pool; only `GpuStorage` calls this. */

@@ -10,7 +10,6 @@ export interface OpenOptions {
   readonly debug?: boolean;
   /** `default`: the limits and features that every WebGPU device has, nothing more. */
   readonly limits?: 'adapter' | 'default';
-  readonly onDestroy?: () => void;
 }
 
 const WANTED_FEATURES: readonly GPUFeatureName[] = [
@@ -63,6 +62,5 @@ export function wrapDevice(gpu: GPUDevice, info: GPUAdapterInfo, options: OpenOp
     traits,
     settle: options.settle ?? settlePlainly,
     debug: options.debug ?? false,
-    ...(options.onDestroy ? { onDestroy: options.onDestroy } : {}),
   });
 }

@@ -10,8 +10,6 @@ export interface FoundAdapter {
   readonly name: string;
   readonly software: boolean;
   readonly adapter: GPUAdapter;
-  /** What `create()` returned; must stay referenced while a device lives. */
-  readonly instance: GPU;
 }
 
 /** One line of the search: what was tried and what came of it. */
@@ -44,16 +42,24 @@ const PINS = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'];
 
 const pin = (): string | undefined => PINS.map((name) => process.env[name]).find(Boolean);
 
+/**
+ * What `create()` returned, by the pinned driver. Dawn aborts the process when an instance goes before its devices, and
+ * an instance costs about 2 MB, so each is made once and kept.
+ */
+const instances = new Map<string, GPU>();
+
 async function ask(source: FoundAdapter['source'] | null): Promise<FoundAdapter | string> {
   const module = await loadDawn();
   if (typeof module === 'string') return `the webgpu package does not load: ${module}`;
   try {
-    const instance = module.create([]);
+    const key = pin() ?? '';
+    const instance = instances.get(key) ?? module.create([]);
     const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
     if (!adapter) return 'no Vulkan driver that Dawn accepts';
+    instances.set(key, instance);
     const software = isSoftware(adapter.info);
     const found = source ?? (software ? 'system' : 'hardware');
-    return { source: found, name: adapterName(adapter.info), software, adapter, instance };
+    return { source: found, name: adapterName(adapter.info), software, adapter };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -8,9 +8,6 @@ import { settleInNaps, settlePlainly } from '../gpu/settle.ts';
 import { fromOwnDevice, type InitOptions } from '../init.ts';
 import { type Attempt, choiceFromEnvironment, findAdapter } from './adapters.ts';
 
-/** Dawn aborts the process when the instance goes before its device. */
-const instances = new Set<GPU>();
-
 const REASONS = {
   pinned: 'the driver pinned by VK_DRIVER_FILES or VK_ICD_FILENAMES',
   hardware: 'a hardware adapter',
@@ -35,7 +32,7 @@ export async function init(options: InitOptions = {}): Promise<Device> {
 
 async function open(options: InitOptions): Promise<Device> {
   const debug = options.debug ?? process.env.WGRAD_DEBUG === '1';
-  if (options.gpuDevice) return fromOwnDevice(options.gpuDevice, { ...options, debug });
+  if (options.gpuDevice) return fromOwnDevice(options.gpuDevice, { ...options, debug }, settleInNaps);
   const choice = options.adapter ?? choiceFromEnvironment();
   if (choice === 'cpu') return new CpuDevice();
   const { found, attempts } = await findAdapter(choice);
@@ -47,13 +44,11 @@ async function open(options: InitOptions): Promise<Device> {
     );
     return new CpuDevice('no WebGPU adapter');
   }
-  const { adapter, instance, name, source, software } = found;
-  instances.add(instance);
+  const { adapter, name, source, software } = found;
   return openAdapter(adapter, {
     description: `${name} (${REASONS[source]})`,
     settle: software ? settleInNaps : settlePlainly,
     debug,
     limits: options.limits ?? (process.env.WGRAD_LIMITS === 'default' ? 'default' : 'adapter'),
-    onDestroy: () => instances.delete(instance),
   });
 }
