@@ -2,7 +2,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { WgradError } from '../core/errors.ts';
 import { devicesCommand } from './devices.ts';
-import { docsCommand } from './docs.ts';
+import { writeOpsPage } from './docs.ts';
 import { type GradcheckArguments, gradcheckCommand } from './gradcheck.ts';
 
 /** Runs the command line (without `node` and the script) and returns the exit code; 2 stands for wrong usage. */
@@ -20,8 +20,10 @@ export async function run(argv: readonly string[]): Promise<number> {
         .default('cpu'),
     )
     .option('--json', 'print JSON')
-    .action(async (options: GradcheckArguments) => {
+    .option('--docs [path]', 'also write the table of ops, by default to docs/ops.md')
+    .action(async ({ docs, ...options }: GradcheckArguments & { docs?: string | true }) => {
       code = await gradcheckCommand(options);
+      if (docs) writeOpsPage(docs === true ? 'docs/ops.md' : docs);
     });
   program
     .command('devices')
@@ -29,13 +31,6 @@ export async function run(argv: readonly string[]): Promise<number> {
     .option('--json', 'print JSON')
     .action(async (options: { json?: boolean }) => {
       code = await devicesCommand(options);
-    });
-  program
-    .command('docs', { hidden: true })
-    .description('write docs/ops.md')
-    .option('--out <path>', 'where', 'docs/ops.md')
-    .action(({ out }: { out: string }) => {
-      code = docsCommand(out);
     });
   try {
     await program.parseAsync(argv, { from: 'user' });
