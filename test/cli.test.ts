@@ -47,7 +47,10 @@ async function wgrad(...argv: string[]): Promise<{ code: number; out: string; er
 test('docs/ops.md is current', () => {
   const path = new URL('../docs/ops.md', import.meta.url);
   assert.ok(existsSync(path), 'docs/ops.md is missing: npm run wgrad -- gradcheck --docs');
-  assert.ok(readFileSync(path, 'utf8') === opsPage(), 'docs/ops.md is stale: npm run wgrad -- gradcheck --docs');
+  assert.ok(
+    readFileSync(path, 'utf8') === opsPage(),
+    'docs/ops.md is stale: npm run wgrad -- gradcheck --docs',
+  );
 });
 
 test('every exported op is in the catalogue, once', () => {
