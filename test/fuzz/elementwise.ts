@@ -9,17 +9,7 @@ import { whereKernel } from '../../kernels/where.ts';
 import { type DType, hostArray } from '../../src/core/dtype.ts';
 import { sizeOf, stridesOf } from '../../src/core/shape.ts';
 import { type FuzzFamily, family } from '../support/fuzz-case.ts';
-
-/** Numbers in [0, 1) from a seed (mulberry32). */
-function stream(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { uniforms } from '../support/random.ts';
 
 const specials = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, 1, -1, 2];
 
@@ -87,7 +77,7 @@ const binary = fc
   .record({ pair: fc.constantFrom(...pairs), target: shapes, seed: fc.nat() })
   .chain(({ pair, target, seed }) =>
     stretched(target, 2).map((operands) => {
-      const next = stream(seed);
+      const next = uniforms(seed);
       return {
         inputs: operands.map((shape) => values(pair.dtype, shape, next)),
         attrs: { op: pair.op },
@@ -100,7 +90,7 @@ const binary = fc
 const same = fc
   .record({ pair: fc.constantFrom(...pairs), shape: shapes, seed: fc.nat() })
   .map(({ pair, shape, seed }) => {
-    const next = stream(seed);
+    const next = uniforms(seed);
     return {
       inputs: [values(pair.dtype, shape, next), values(pair.dtype, shape, next)],
       attrs: { op: pair.op },
@@ -113,7 +103,7 @@ const where = fc
   .record({ dtype: fc.constantFrom<DType>('float32', 'int32', 'bool'), target: shapes, seed: fc.nat() })
   .chain(({ dtype, target, seed }) =>
     stretched(target, 3).map((operands) => {
-      const next = stream(seed);
+      const next = uniforms(seed);
       const dtypes: DType[] = ['bool', dtype, dtype];
       return {
         inputs: operands.map((shape, index) => values(dtypes[index] as DType, shape, next)),
@@ -149,7 +139,7 @@ const copy = fc
       strides.unshift(0);
     }
     const attrs = { shape: view, strides, offset: sizeOf(view) === 0 ? 0 : offset };
-    return { inputs: [values(dtype, shape, stream(seed))], attrs, abs: 0, rel: 0 };
+    return { inputs: [values(dtype, shape, uniforms(seed))], attrs, abs: 0, rel: 0 };
   });
 
 const casts: readonly [DType, DType][] = [
@@ -167,7 +157,7 @@ const casts: readonly [DType, DType][] = [
 const cast = fc
   .record({ pair: fc.constantFrom(...casts), shape: shapes, scaled: fc.boolean(), seed: fc.nat() })
   .map(({ pair: [from, dtype], shape, scaled, seed }) => ({
-    inputs: [values(from, shape, stream(seed))],
+    inputs: [values(from, shape, uniforms(seed))],
     attrs: scaled && from === 'uint8' && dtype === 'float32' ? { dtype, scale: 1 / 255 } : { dtype },
     abs: 0,
     // The scale and the product, or a large integer, are each rounded once.

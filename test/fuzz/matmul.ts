@@ -4,7 +4,7 @@ import type { HostTensor } from '../../kernels/kernel.ts';
 import { type MatmulActivation, type MatmulAttrs, matmulKernel } from '../../kernels/matmul.ts';
 import { type Shape, sizeOf } from '../../src/core/shape.ts';
 import { type FuzzCase, family } from '../support/fuzz-case.ts';
-import { plant, uniforms } from './reduce.ts';
+import { plant, uniforms } from '../support/random.ts';
 
 /** Half an ulp of 1 in float32. */
 const U = 2 ** -24;

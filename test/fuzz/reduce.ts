@@ -3,31 +3,13 @@ import fc from 'fast-check';
 import { type ArgReduceAttrs, argReduceKernel } from '../../kernels/arg-reduce.ts';
 import type { HostTensor } from '../../kernels/kernel.ts';
 import { type ReduceAttrs, type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
-import { type HostArray, hostArray } from '../../src/core/dtype.ts';
+import { hostArray } from '../../src/core/dtype.ts';
 import { reducedShape, type Shape, sizeOf } from '../../src/core/shape.ts';
 import { type FuzzCase, family } from '../support/fuzz-case.ts';
+import { plant, uniforms } from '../support/random.ts';
 
 /** Half an ulp of 1 in float32. */
 const U = 2 ** -24;
-
-/** Uniform numbers in [0, 1) from a seed (mulberry32). */
-export function uniforms(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** Puts each of `specials` at a random place or two. */
-export function plant(data: HostArray, specials: readonly number[], next: () => number): void {
-  if (data.length === 0) return;
-  for (const special of specials) {
-    for (let times = 0; times < 2; times++) data[Math.floor(next() * data.length)] = special;
-  }
-}
 
 /** Extents of 0, 1, primes, and sizes around blocks of 16, superblocks of 256, and workgroups of 8 to 128. */
 const extent = fc.constantFrom(0, 1, 1, 2, 3, 5, 7, 8, 9, 13, 15, 16, 17, 31, 33, 64, 65, 127, 129, 257);

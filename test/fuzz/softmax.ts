@@ -3,7 +3,8 @@ import fc from 'fast-check';
 import { type SoftmaxAttrs, type SoftmaxOp, softmaxKernel } from '../../kernels/softmax.ts';
 import { sizeOf } from '../../src/core/shape.ts';
 import { type FuzzCase, family } from '../support/fuzz-case.ts';
-import { plant, shapes, uniforms } from './reduce.ts';
+import { plant, uniforms } from '../support/random.ts';
+import { shapes } from './reduce.ts';
 
 const specials: fc.Arbitrary<readonly number[]> = fc.oneof(
   { weight: 4, arbitrary: fc.constant([]) },

@@ -4,6 +4,7 @@ import type { HostTensor } from '../../kernels/kernel.ts';
 import { type UnaryAttrs, type UnaryName, unaryKernel, unaryOps } from '../../kernels/unary.ts';
 import { sizeOf } from '../../src/core/shape.ts';
 import { type FuzzCase, type FuzzFamily, family } from '../support/fuzz-case.ts';
+import { uniforms } from '../support/random.ts';
 
 const names = Object.keys(unaryOps) as UnaryName[];
 const intNames = names.filter((name) => 'int' in unaryOps[name]);
@@ -58,20 +59,9 @@ const specials = [
   -1.5,
 ];
 
-/** A small generator of our own, so that a case is one seed and shrinks fast. */
-function stream(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x9e3779b9) >>> 0;
-    let z = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
-    z = Math.imul(z ^ (z >>> 13), 0xc2b2ae35);
-    return ((z ^ (z >>> 16)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** Magnitudes spread evenly in the logarithm for one half and linearly for the other. */
 function floats(count: number, seed: number, domain: Domain, planted: boolean): Float32Array {
-  const next = stream(seed);
+  const next = uniforms(seed);
   const { low, high, signed } = domain;
   return Float32Array.from({ length: count }, () => {
     if (planted && next() < 0.05) return specials[Math.floor(next() * specials.length)] as number;
@@ -179,7 +169,7 @@ const intCase = fc.constantFrom(...intNames).chain((op) =>
   fc
     .record({ extents: shape, seed: fc.nat(), scalars: intScalarsFor(op) })
     .map(({ extents, seed, scalars }): FuzzCase<UnaryAttrs> => {
-      const next = stream(seed);
+      const next = uniforms(seed);
       const data = Int32Array.from({ length: sizeOf(extents) }, () => {
         if (next() < 0.05) return [0, 1, -1, 2 ** 31 - 1, -(2 ** 31)][Math.floor(next() * 5)] as number;
         return Math.trunc((next() - 0.5) * 2 ** (33 * next()));
