@@ -37,8 +37,11 @@ export interface PipelineSpec {
   readonly key: string;
 }
 
-/** Names a buffer of the running kernel: the i-th input, output or scratch buffer, i from 0 to 9. */
-export type Slot = `in${number}` | `out${number}` | `tmp${number}`;
+/**
+ * Names a buffer of the running kernel: the i-th input, output or scratch buffer, i from 0 to 9, or the device's error
+ * record: four words (op number, position, value, limit), of which the first offence wins.
+ */
+export type Slot = `in${number}` | `out${number}` | `tmp${number}` | 'err';
 
 /** One dispatch. Outputs and scratch have no defined content before a step writes them. */
 export interface Step {
@@ -48,6 +51,15 @@ export interface Step {
   /** The uniform block as 32-bit words. */
   readonly uniforms: Uint32Array;
   readonly workgroups: readonly [number, number, number];
+  /** The uniform word that takes the op's number, for a step that binds `err`. */
+  readonly errorWord?: number;
+}
+
+/** An index that is out of range: where it stands, what it is, and the extent it must stay below. */
+export interface Offence {
+  readonly position: number;
+  readonly value: number;
+  readonly limit: number;
 }
 
 export interface Plan {
@@ -82,6 +94,8 @@ export interface Kernel<Attrs> {
     traits: DeviceTraits,
     variant?: string,
   ): Plan;
+  /** The first index out of range in the inputs, which a GPU reports into its error record instead. */
+  offence?(inputs: readonly HostTensor[], attrs: Attrs): Offence | undefined;
   reference(inputs: readonly HostTensor[], outputs: readonly HostTensor[], attrs: Attrs): void;
 }
 

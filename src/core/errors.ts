@@ -33,6 +33,17 @@ export class ArgumentError extends WgradError {
   }
 }
 
+/** An index outside of its axis, found at the call, or on the GPU and then reported by the next readback. */
+export class IndexError extends WgradError {
+  constructor(op: string, position: number, value: number, limit: number) {
+    super(
+      'index',
+      `${op}: index ${value} at position ${position} is out of range; valid are ${-limit} to ${limit - 1}. ` +
+        `Check the indices, or clip them first.`,
+    );
+  }
+}
+
 /** Tensors that live on different devices. */
 export class DeviceMismatchError extends WgradError {
   constructor(message: string) {

@@ -1,7 +1,7 @@
 /** The float64 device: runs the kernels' references, at once and on the host. */
 import type { Kernel } from '../../kernels/kernel.ts';
 import { byteLength, type DType, type HostArray, hostArray } from '../core/dtype.ts';
-import { DeviceLostError, LimitError } from '../core/errors.ts';
+import { DeviceLostError, IndexError, LimitError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { Device, type MemoryInfo, type Operand, Storage } from './device.ts';
 
@@ -81,7 +81,10 @@ export class CpuDevice extends Device {
       for (const { shape, dtype } of specs) {
         outputs.push({ shape, dtype, storage: this.allocate(op, dtype, sizeOf(shape)) });
       }
-      kernel.reference(inputs.map(host), outputs.map(host), attrs);
+      const operands = inputs.map(host);
+      const offence = kernel.offence?.(operands, attrs);
+      if (offence) throw new IndexError(op, offence.position, offence.value, offence.limit);
+      kernel.reference(operands, outputs.map(host), attrs);
     } catch (error) {
       for (const { storage } of outputs) storage.release();
       throw error;

@@ -6,6 +6,7 @@ import { formatShape, sizeOf } from '../../core/shape.ts';
 import { userFrame } from '../../core/stack.ts';
 import { Device, type MemoryInfo, type Operand, type RunOptions, Storage } from '../device.ts';
 import { BindGroupCache } from './bind-groups.ts';
+import { ERROR_RECORD_BYTES, ErrorRecord } from './error-record.ts';
 import { PipelineCache } from './pipelines.ts';
 import { type Block, BufferPool, type Slice } from './pool.ts';
 import { type ReadRecord, Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
@@ -40,9 +41,10 @@ const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 const UNIFORM_USAGE = 0x40 | 0x08; // UNIFORM | COPY_DST
 const STAGING_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
 
-/** A slot is a letter that names the list, and one digit: in0, out0, tmp0. */
+/** A slot is a letter that names the list, and one digit (in0, out0, tmp0), or the error record (err). */
 const LETTER_I = 105;
 const LETTER_T = 116;
+const LETTER_E = 101;
 const DIGIT_0 = 48;
 
 export class GpuDevice extends Device {
@@ -60,6 +62,7 @@ export class GpuDevice extends Device {
   readonly #recorder: Recorder;
   readonly #uniforms: GPUBuffer;
   readonly #limit: number;
+  readonly #errors: ErrorRecord;
   readonly #idleStaging: GPUBuffer[] = [];
   readonly #pendingReads = new Set<ReadRecord>();
   #flushScheduled = false;
@@ -85,6 +88,9 @@ export class GpuDevice extends Device {
       size: UNIFORM_RING_BYTES,
       usage: UNIFORM_USAGE,
     });
+    this.#errors = new ErrorRecord(
+      this.#pool.create(ERROR_RECORD_BYTES, this.#limit).slice(ERROR_RECORD_BYTES),
+    );
     this.#bindGroups = new BindGroupCache(gpu, this.#uniforms);
     this.#pipelines = new PipelineCache(gpu, this.#settle, (key, milliseconds) => {
       for (const observer of this.observers ?? []) observer.pipeline?.({ key, milliseconds });
@@ -177,16 +183,43 @@ export class GpuDevice extends Device {
     const { slice } = storage as GpuStorage;
     const { dtype, count } = storage;
     if (!slice) return this.idle().then(() => viewBytes(dtype, new ArrayBuffer(0), 0, 0));
-    return new Promise<ArrayBuffer>((resolve, reject) => {
-      const record: ReadRecord = { kind: 'read', source: slice, resolve, reject };
-      this.#pendingReads.add(record);
-      this.#recorder.push(record);
-      this.#scheduleFlush();
-    }).then((bytes) => viewBytes(dtype, bytes, 0, count));
+    this.#readErrors();
+    return this.#readSlice(slice).then((bytes) => viewBytes(dtype, bytes, 0, count));
+  }
+
+  #readSlice(slice: Slice): Promise<ArrayBuffer> {
+    return new Promise((resolve, reject) => this.#pushRead({ kind: 'read', source: slice, resolve, reject }));
+  }
+
+  #pushRead(record: ReadRecord): void {
+    this.#pendingReads.add(record);
+    this.#recorder.push(record);
+    this.#scheduleFlush();
+  }
+
+  /** Reads the error record ahead of what is read next; an offence makes those reads reject. */
+  #readErrors(): void {
+    if (!this.#errors.armed) return;
+    this.#errors.armed = false;
+    this.#pushRead({
+      kind: 'read',
+      source: this.#errors.slice,
+      resolve: (bytes) => {
+        const error = this.#errors.parse(bytes);
+        if (!error) return;
+        this.#fail(error);
+        this.#writeSlice(this.#errors.slice, new Uint32Array(ERROR_RECORD_BYTES / 4));
+      },
+      reject: () => {},
+    });
   }
 
   async idle(): Promise<void> {
     this.#check('idle');
+    if (this.#errors.armed) {
+      this.#readErrors();
+      await this.#readSlice(this.#errors.slice); // Behind it in the same batch, so it rejects with the offence.
+    }
     await this.#recorder.drained();
     if (!this.#lost) await this.#settle(this.gpu.queue.onSubmittedWorkDone());
     this.#throwFailure();
@@ -246,10 +279,15 @@ export class GpuDevice extends Device {
         const kind = slot.charCodeAt(0);
         const index = slot.charCodeAt(kind === LETTER_I ? 2 : 3) - DIGIT_0;
         if (kind === LETTER_T) return scratch[index] as Slice;
+        if (kind === LETTER_E) return this.#errors.slice;
         const list = kind === LETTER_I ? inputs : outputs;
         return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#placeholder();
       };
       for (const step of plan.steps) {
+        if (step.errorWord !== undefined) {
+          step.uniforms[step.errorWord] = this.#errors.numberOf(op);
+          this.#errors.armed = true;
+        }
         this.#recorder.push({
           kind: 'dispatch',
           pipeline: this.#pipelines.get(step.pipeline),
@@ -329,9 +367,9 @@ export class GpuDevice extends Device {
     try {
       await this.#settle(staging.mapAsync(1 /* GPUMapMode.READ */, 0, bytes));
       const mapped = staging.getMappedRange(0, bytes);
-      this.#throwFailure();
       let offset = 0;
       for (const read of reads) {
+        this.#throwFailure();
         read.resolve(mapped.slice(offset, offset + read.source.bytes));
         offset += read.source.bytes;
       }
