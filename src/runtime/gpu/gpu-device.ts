@@ -1,7 +1,14 @@
 /** The device that runs WGSL. */
 import type { DeviceTraits, Kernel, Slot } from '../../../kernels/kernel.ts';
 import { byteLength, type DType, type HostArray, isFloat, viewBytes } from '../../core/dtype.ts';
-import { AnomalyError, DeviceLostError, GpuError, LimitError, WgradError } from '../../core/errors.ts';
+import {
+  AnomalyError,
+  ArgumentError,
+  DeviceLostError,
+  GpuError,
+  LimitError,
+  type WgradError,
+} from '../../core/errors.ts';
 import { formatShape, sizeOf } from '../../core/shape.ts';
 import { userFrame } from '../../core/stack.ts';
 import { Device, type MemoryInfo, type Operand, type RunOptions, Storage } from '../device.ts';
@@ -9,7 +16,8 @@ import { BindGroupCache } from './bind-groups.ts';
 import { ERROR_RECORD_BYTES, ErrorRecord } from './error-record.ts';
 import { PipelineCache } from './pipelines.ts';
 import { type Block, BufferPool, type Slice } from './pool.ts';
-import { type ReadRecord, Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
+import { Readback, type ReadRecord } from './readback.ts';
+import { Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
 import type { Settle } from './settle.ts';
 
 export interface GpuDeviceOptions {
@@ -39,13 +47,28 @@ class GpuStorage extends Storage {
 
 const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 const UNIFORM_USAGE = 0x40 | 0x08; // UNIFORM | COPY_DST
-const STAGING_USAGE = 0x01 | 0x08; // MAP_READ | COPY_DST
 
 /** A slot is a letter that names the list, and one digit (in0, out0, tmp0), or the error record (err). */
 const LETTER_I = 105;
 const LETTER_T = 116;
 const LETTER_E = 101;
 const DIGIT_0 = 48;
+
+function checkVariant<Attrs>(
+  op: string,
+  kernel: Kernel<Attrs>,
+  variant: string,
+  inputs: readonly Operand[],
+  attrs: Attrs,
+  traits: DeviceTraits,
+): void {
+  const known = kernel.variants.includes(variant);
+  if (known && (kernel.supports?.(variant, inputs, attrs, traits) ?? true)) return;
+  throw new ArgumentError(
+    `${op}: variant '${variant}' of ${kernel.name} ${known ? 'cannot run these shapes on this device' : 'does not exist'}; ` +
+      `there are ${kernel.variants.join(', ')}.`,
+  );
+}
 
 export class GpuDevice extends Device {
   readonly kind = 'gpu';
@@ -63,16 +86,14 @@ export class GpuDevice extends Device {
   readonly #uniforms: GPUBuffer;
   readonly #limit: number;
   readonly #errors: ErrorRecord;
-  readonly #idleStaging: GPUBuffer[] = [];
-  readonly #pendingReads = new Set<ReadRecord>();
+  readonly #readback: Readback;
   #flushScheduled = false;
   #tensors = 0;
   #bytes = 0;
-  #stagingBytes = 0;
-  /** Set once the device is gone; every later call throws it. */
-  #lost: DeviceLostError | null = null;
-  /** The first error of recorded work that nobody has been told of. */
-  #failure: unknown = null;
+  /** Set once the device is lost, destroyed or broken by a GPU error; every later call throws it. */
+  #lost: WgradError | null = null;
+  /** The first index error or NaN that nobody has been told of. */
+  #failure: WgradError | null = null;
 
   constructor(gpu: GPUDevice, options: GpuDeviceOptions) {
     super();
@@ -82,34 +103,31 @@ export class GpuDevice extends Device {
     this.#options = options;
     this.#settle = options.settle;
     this.#limit = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
-    this.#pool = new BufferPool(gpu, STORAGE_USAGE);
+    this.#pool = new BufferPool(gpu, STORAGE_USAGE, this.#limit);
     this.#uniforms = gpu.createBuffer({
       label: 'uniform ring',
       size: UNIFORM_RING_BYTES,
       usage: UNIFORM_USAGE,
     });
-    this.#errors = new ErrorRecord(
-      this.#pool.create(ERROR_RECORD_BYTES, this.#limit).slice(ERROR_RECORD_BYTES),
-    );
+    this.#errors = new ErrorRecord(this.#pool.create(ERROR_RECORD_BYTES).slice(ERROR_RECORD_BYTES));
     this.#bindGroups = new BindGroupCache(gpu, this.#uniforms);
     this.#pipelines = new PipelineCache(gpu, this.#settle, (key, milliseconds) => {
       for (const observer of this.observers ?? []) observer.pipeline?.({ key, milliseconds });
     });
+    this.#readback = new Readback(gpu, this.#settle, () => this.#throwFailure());
     this.#recorder = new Recorder({
       device: gpu,
       uniforms: this.#uniforms,
       uniformAlignment: Math.max(256, gpu.limits.minUniformBufferOffsetAlignment),
       bindGroups: this.#bindGroups,
-      staging: (bytes) => this.#takeStaging(bytes),
-      collect: (staging, reads, bytes) => void this.#collect(staging, reads, bytes),
+      readback: this.#readback,
       submitted: (dispatches, copies) => {
         for (const observer of this.observers ?? []) observer.submit?.({ dispatches, copies });
       },
-      fail: (error) => this.#fail(error),
     });
     gpu.onuncapturederror = (event) => {
       event.preventDefault();
-      this.#fail(new GpuError(event.error.message));
+      this.#break(event.error.message);
     };
     void gpu.lost.then((info) => {
       this.#lose(
@@ -184,15 +202,17 @@ export class GpuDevice extends Device {
     const { dtype, count } = storage;
     if (!slice) return this.idle().then(() => viewBytes(dtype, new ArrayBuffer(0), 0, 0));
     this.#readErrors();
-    return this.#readSlice(slice).then((bytes) => viewBytes(dtype, bytes, 0, count));
+    return this.#readSlice(slice, false).then((bytes) => viewBytes(dtype, bytes, 0, count));
   }
 
-  #readSlice(slice: Slice): Promise<ArrayBuffer> {
-    return new Promise((resolve, reject) => this.#pushRead({ kind: 'read', source: slice, resolve, reject }));
+  #readSlice(source: Slice, internal: boolean): Promise<ArrayBuffer> {
+    return new Promise((resolve, reject) =>
+      this.#pushRead({ kind: 'read', source, internal, resolve, reject }),
+    );
   }
 
   #pushRead(record: ReadRecord): void {
-    this.#pendingReads.add(record);
+    this.#readback.add(record);
     this.#recorder.push(record);
     this.#scheduleFlush();
   }
@@ -204,6 +224,7 @@ export class GpuDevice extends Device {
     this.#pushRead({
       kind: 'read',
       source: this.#errors.slice,
+      internal: true,
       resolve: (bytes) => {
         const error = this.#errors.parse(bytes);
         if (!error) return;
@@ -218,7 +239,7 @@ export class GpuDevice extends Device {
     this.#check('idle');
     if (this.#errors.armed) {
       this.#readErrors();
-      await this.#readSlice(this.#errors.slice); // Behind it in the same batch, so it rejects with the offence.
+      await this.#readSlice(this.#errors.slice, false); // Behind it in the same batch, so it rejects with the offence.
     }
     await this.#recorder.drained();
     if (!this.#lost) await this.#settle(this.gpu.queue.onSubmittedWorkDone());
@@ -236,7 +257,7 @@ export class GpuDevice extends Device {
       tensors: this.#tensors,
       bytes: this.#bytes,
       buffers: this.#pool.blocks,
-      bufferBytes: this.#pool.bytes + this.#stagingBytes,
+      bufferBytes: this.#pool.bytes + this.#readback.bytes,
       pipelines: this.#pipelines.size,
       bindGroups: this.#bindGroups.size,
     };
@@ -245,12 +266,12 @@ export class GpuDevice extends Device {
   /** Gives pooled buffers that nothing uses back to the driver. */
   async trim(): Promise<void> {
     await this.idle();
+    while (!this.#recorder.empty) await this.#recorder.drained(); // Others may have recorded meanwhile.
     this.#bindGroups.clear();
     this.#pool.trim();
   }
 
   destroy(): void {
-    if (this.#lost) return;
     this.#lose(new DeviceLostError('The GPU device was destroyed; call init() for a new one.'));
     this.gpu.destroy();
   }
@@ -271,6 +292,7 @@ export class GpuDevice extends Device {
     attrs: Attrs,
     variant: string | undefined,
   ): void {
+    if (variant !== undefined) checkVariant(op, kernel, variant, inputs, attrs, this.traits);
     const plan = kernel.plan(inputs, outputs, attrs, this.traits, variant);
     const scratch: Slice[] = [];
     try {
@@ -305,7 +327,7 @@ export class GpuDevice extends Device {
 
   /** Bound in place of an empty input, which a kernel never reads. */
   #placeholder(): Slice {
-    this.#empty ??= this.#pool.create(64, this.#limit).slice(64);
+    this.#empty ??= this.#pool.create(64).slice(64);
     return this.#empty;
   }
 
@@ -320,7 +342,7 @@ export class GpuDevice extends Device {
       );
     }
     const reused = this.#pool.reuse(bytes);
-    const block: Block = reused ?? this.#pool.create(bytes, this.#limit);
+    const block: Block = reused ?? this.#pool.create(bytes);
     if (this.observers) {
       for (const observer of this.observers) observer.alloc?.({ op, bytes, reused: reused !== undefined });
     }
@@ -341,8 +363,7 @@ export class GpuDevice extends Device {
       padded.set(bytes);
       bytes = padded;
     }
-    if (this.#recorder.isCold(slice)) this.gpu.queue.writeBuffer(slice.block.buffer, slice.offset, bytes);
-    else this.#recorder.push({ kind: 'write', target: slice, data: bytes.slice() });
+    this.#recorder.write(slice, bytes);
   }
 
   /** Reads of the same tick share one flush, one staging buffer and one map. */
@@ -355,71 +376,40 @@ export class GpuDevice extends Device {
     });
   }
 
-  #takeStaging(bytes: number): GPUBuffer {
-    const found = this.#idleStaging.findIndex((buffer) => buffer.size >= bytes);
-    if (found >= 0) return this.#idleStaging.splice(found, 1)[0] as GPUBuffer;
-    const size = Math.max(4096, 2 ** Math.ceil(Math.log2(bytes)));
-    this.#stagingBytes += size;
-    return this.gpu.createBuffer({ label: 'staging', size, usage: STAGING_USAGE });
-  }
-
-  async #collect(staging: GPUBuffer, reads: readonly ReadRecord[], bytes: number): Promise<void> {
-    try {
-      await this.#settle(staging.mapAsync(1 /* GPUMapMode.READ */, 0, bytes));
-      const mapped = staging.getMappedRange(0, bytes);
-      let offset = 0;
-      for (const read of reads) {
-        this.#throwFailure();
-        read.resolve(mapped.slice(offset, offset + read.source.bytes));
-        offset += read.source.bytes;
-      }
-    } catch (error) {
-      const reason = error instanceof WgradError ? error : (this.#lost ?? new GpuError(String(error)));
-      for (const read of reads) read.reject(reason);
-    } finally {
-      for (const read of reads) this.#pendingReads.delete(read);
-      if (!this.#lost) this.#keepStaging(staging);
-    }
-  }
-
-  /** Keeps a few staging buffers of up to 4 MiB for the next reads. */
-  #keepStaging(staging: GPUBuffer): void {
-    if (staging.mapState === 'mapped') staging.unmap();
-    if (this.#idleStaging.length < 4 && staging.size <= 1 << 22) {
-      this.#idleStaging.push(staging);
-      return;
-    }
-    this.#stagingBytes -= staging.size;
-    staging.destroy();
-  }
-
   /** Debug mode: submits the op alone under an error scope, looks for NaN, and remembers where it was called. */
   #examine(op: string, outputs: readonly Operand[]): void {
     const place = userFrame();
-    this.gpu.pushErrorScope('validation');
-    this.#recorder.flush();
-    void this.gpu.popErrorScope().then((error) => {
-      if (error) this.#fail(new GpuError(`${op}, called ${place}: ${error.message}`));
+    this.#recorder.flush((submit) => {
+      this.gpu.pushErrorScope('validation');
+      submit();
+      this.gpu.popErrorScope().then(
+        (error) => {
+          if (error) this.#break(`${op}, called ${place}: ${error.message}`);
+        },
+        () => {}, // The device is gone, and everybody is told.
+      );
     });
     for (const { storage, dtype, shape } of outputs) {
-      if (!isFloat(dtype)) continue;
-      this.read(storage).then(
-        (values) => {
-          const index = values.findIndex((value) => Number.isNaN(value));
-          if (index < 0) return;
-          const where = `element ${index} of its result of shape ${formatShape(shape)}`;
-          this.#fail(new AnomalyError(`${op}, called ${place}, made a NaN at ${where}.`));
-        },
-        () => {}, // The error reaches whoever waits for the device next.
-      );
+      const { slice } = storage as GpuStorage;
+      if (!slice || !isFloat(dtype)) continue;
+      const look = (bytes: ArrayBuffer): void => {
+        const index = viewBytes(dtype, bytes, 0, storage.count).findIndex((value) => Number.isNaN(value));
+        if (index < 0) return;
+        const where = `element ${index} of its result of shape ${formatShape(shape)}`;
+        this.#fail(new AnomalyError(`${op}, called ${place}, made a NaN at ${where}.`));
+      };
+      // A plain callback, so that the NaN is known before the reads behind this one are settled.
+      this.#pushRead({ kind: 'read', source: slice, internal: true, resolve: look, reject: () => {} });
     }
   }
 
   #check(op: string): void {
-    if (this.#lost) throw new DeviceLostError(`${op}: ${this.#lost.message}`);
+    if (!this.#lost) return;
+    const message = `${op}: ${this.#lost.message}`;
+    throw this.#lost instanceof GpuError ? new GpuError(message) : new DeviceLostError(message);
   }
 
-  #fail(error: unknown): void {
+  #fail(error: WgradError): void {
     this.#failure ??= error;
   }
 
@@ -429,11 +419,15 @@ export class GpuDevice extends Device {
     if (failure) throw failure;
   }
 
-  #lose(error: DeviceLostError): void {
+  /** After an error of the driver the content of memory is unknown, so nothing is computed with it any more. */
+  #break(message: string): void {
+    this.#lose(new GpuError(`${message} The device is unusable after that; call init() for a new one.`));
+  }
+
+  #lose(error: WgradError): void {
     if (this.#lost) return;
     this.#lost = error;
-    for (const read of this.#pendingReads) read.reject(error);
-    this.#pendingReads.clear();
-    this.#recorder.abandon(error);
+    this.#readback.close(error);
+    this.#recorder.close(error);
   }
 }

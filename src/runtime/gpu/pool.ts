@@ -54,14 +54,17 @@ export function sizeClass(bytes: number): number {
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #usage: number;
+  readonly #limit: number;
   readonly #free = new Map<number, Block[]>();
   #ids = 0;
   #blocks = 0;
   #bytes = 0;
 
-  constructor(device: GPUDevice, usage: number) {
+  /** No block is larger than `limit` bytes. */
+  constructor(device: GPUDevice, usage: number, limit: number) {
     this.#device = device;
     this.#usage = usage;
+    this.#limit = limit;
   }
 
   /** Blocks that exist, in use or free. */
@@ -75,11 +78,15 @@ export class BufferPool {
 
   /** A free block of the right class, or undefined. */
   reuse(bytes: number): Block | undefined {
-    return this.#free.get(sizeClass(bytes))?.pop();
+    return this.#free.get(this.#sizeOf(bytes))?.pop();
   }
 
-  create(bytes: number, limit: number): Block {
-    const size = Math.min(sizeClass(bytes), limit);
+  #sizeOf(bytes: number): number {
+    return Math.min(sizeClass(bytes), this.#limit);
+  }
+
+  create(bytes: number): Block {
+    const size = this.#sizeOf(bytes);
     const buffer = this.#device.createBuffer({ size, usage: this.#usage });
     this.#blocks++;
     this.#bytes += size;

@@ -4,7 +4,9 @@
  */
 import type { BindGroupCache } from './bind-groups.ts';
 import type { Pipeline } from './pipelines.ts';
+import { Poison } from './poison.ts';
 import type { Slice } from './pool.ts';
+import type { Readback, ReadRecord } from './readback.ts';
 
 export interface DispatchRecord {
   readonly kind: 'dispatch';
@@ -17,20 +19,13 @@ export interface DispatchRecord {
 export interface WriteRecord {
   readonly kind: 'write';
   readonly target: Slice;
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
 }
 
 export interface CopyRecord {
   readonly kind: 'copy';
   readonly source: Slice;
   readonly target: Slice;
-}
-
-export interface ReadRecord {
-  readonly kind: 'read';
-  readonly source: Slice;
-  readonly resolve: (bytes: ArrayBuffer) => void;
-  readonly reject: (reason: unknown) => void;
 }
 
 export type GpuRecord = DispatchRecord | WriteRecord | CopyRecord | ReadRecord;
@@ -41,12 +36,8 @@ export interface RecorderHost {
   readonly uniforms: GPUBuffer;
   readonly uniformAlignment: number;
   readonly bindGroups: BindGroupCache;
-  /** Maps the staging copies of `reads`, which lie one after another, and settles them. */
-  collect(staging: GPUBuffer, reads: readonly ReadRecord[], bytes: number): void;
-  staging(bytes: number): GPUBuffer;
+  readonly readback: Readback;
   submitted(dispatches: number, copies: number): void;
-  /** A batch failed: remembers the error for whoever waits next. */
-  fail(error: unknown): void;
 }
 
 /** Records that make a batch; beyond it the recorder flushes by itself. */
@@ -60,14 +51,21 @@ export class Recorder {
   #uniformCursor = 0;
   #batch = 1;
   #submittedBatch = 0;
+  #closed: unknown = null;
+  readonly #poison = new Poison();
 
   constructor(host: RecorderHost) {
     this.#host = host;
   }
 
-  /** Whether a host write to this slice may pass ahead of the records: all its uses were submitted. */
-  isCold(slice: Slice): boolean {
-    return slice.block.lastUse <= this.#submittedBatch;
+  /** Writes host bytes in program order: at once when all uses of the slice were submitted, else as a record. */
+  write(target: Slice, data: Uint8Array<ArrayBuffer>): void {
+    if (target.block.lastUse > this.#submittedBatch) {
+      this.push({ kind: 'write', target, data: data.slice() });
+      return;
+    }
+    this.#poison.clear(target.block);
+    this.#host.device.queue.writeBuffer(target.block.buffer, target.offset, data);
   }
 
   push(record: GpuRecord): void {
@@ -90,8 +88,11 @@ export class Recorder {
     if (this.#records.length >= BATCH) this.flush();
   }
 
-  /** Submits what was recorded, now if all pipelines are there, else as soon as they are. */
-  flush(): void {
+  /**
+   * Submits what was recorded, now if all pipelines are there, else as soon as they are. `around` wraps the submit, for
+   * an error scope.
+   */
+  flush(around: (submit: () => void) => void = (submit) => submit()): void {
     if (this.#records.length === 0) return;
     const records = this.#records;
     const batch = this.#batch++;
@@ -100,22 +101,19 @@ export class Recorder {
     for (const record of records) {
       if (record.kind === 'dispatch' && !record.pipeline.compiled) missing.add(record.pipeline);
     }
-    if (!this.#tail && missing.size === 0) {
-      this.#submit(records, batch);
+    if (!this.#tail && missing.size === 0 && this.#poison.empty) {
+      around(() => this.#submit(records, batch));
       return;
     }
-    const previous = this.#tail ?? Promise.resolve();
-    const ready = Promise.all([...missing].map((pipeline) => pipeline.ready));
-    ready.catch(() => {}); // Met below, in order.
-    const tail: Promise<void> = previous.then(async () => {
-      try {
-        await ready;
-        this.#submit(records, batch);
-      } catch (error) {
-        this.#abandon(records, batch, error);
-      } finally {
-        if (this.#tail === tail) this.#tail = null;
+    const tail = (this.#tail ?? Promise.resolve()).then(async () => {
+      const failed = await failuresOf(missing);
+      if (!this.#closed) {
+        const sound = this.#screen(records, failed);
+        around(() => this.#submit(sound, batch));
+      } else {
+        this.#reject(records, this.#closed);
       }
+      if (this.#tail === tail) this.#tail = null;
     });
     this.#tail = tail;
   }
@@ -126,22 +124,26 @@ export class Recorder {
     while (this.#tail) await this.#tail;
   }
 
-  /** Drops what was not submitted and rejects its reads. */
-  abandon(error: unknown): void {
-    const records = this.#records;
-    this.#records = [];
-    this.#abandon(records, this.#batch++, error);
+  /** Whether nothing waits to be submitted. */
+  get empty(): boolean {
+    return this.#records.length === 0 && this.#tail === null;
   }
 
-  #abandon(records: readonly GpuRecord[], batch: number, error: unknown): void {
-    this.#submittedBatch = batch;
-    let told = false;
-    for (const record of records) {
-      if (record.kind !== 'read') continue;
-      record.reject(error);
-      told = true;
-    }
-    if (!told) this.#host.fail(error);
+  /** Drops what was not submitted, now and from now on, and rejects its reads. */
+  close(error: unknown): void {
+    this.#closed = error;
+    this.#reject(this.#records, error);
+    this.#records = [];
+  }
+
+  #reject(records: readonly GpuRecord[], error: unknown): void {
+    for (const record of records) if (record.kind === 'read') this.#host.readback.reject(record, error);
+  }
+
+  /** Leaves out what depends on a pipeline that does not compile. */
+  #screen(records: readonly GpuRecord[], failed: ReadonlyMap<Pipeline, unknown>): readonly GpuRecord[] {
+    if (failed.size === 0 && this.#poison.empty) return records;
+    return this.#poison.screen(records, failed, (read, error) => this.#host.readback.reject(read, error));
   }
 
   #submit(records: readonly GpuRecord[], batch: number): void {
@@ -156,7 +158,7 @@ export class Recorder {
     let end = first;
     while (end < records.length && (records[end] as GpuRecord).kind === 'write') {
       const { target, data } = records[end] as WriteRecord;
-      device.queue.writeBuffer(target.block.buffer, target.offset, data as Uint8Array<ArrayBuffer>);
+      device.queue.writeBuffer(target.block.buffer, target.offset, data);
       end++;
     }
     const start = end;
@@ -169,17 +171,8 @@ export class Recorder {
     let bound: Pipeline | null = null;
     let dispatches = 0;
     let copies = 0;
-    const reads: ReadRecord[] = [];
-    let readBytes = 0;
-    for (let index = start; index < end; index++) {
-      const record = records[index] as GpuRecord;
-      if (record.kind === 'read') {
-        readBytes += record.source.bytes;
-        reads.push(record);
-      }
-    }
-    const staging = reads.length > 0 ? this.#host.staging(readBytes) : null;
-    let readOffset = 0;
+    const reads = records.slice(start, end).filter((record) => record.kind === 'read');
+    const places = this.#host.readback.plan(reads);
     const dynamicOffset = [0];
     for (let index = start; index < end; index++) {
       const record = records[index] as GpuRecord;
@@ -212,16 +205,15 @@ export class Recorder {
           target.offset,
           source.bytes,
         );
-      } else if (record.kind === 'read' && staging) {
-        const { source } = record;
-        encoder.copyBufferToBuffer(source.block.buffer, source.offset, staging, readOffset, source.bytes);
-        readOffset += source.bytes;
+      } else if (record.kind === 'read') {
+        const place = places.get(record);
+        if (place) this.#host.readback.encode(encoder, record, place);
       }
     }
     pass?.end();
     device.queue.submit([encoder.finish()]);
     this.#host.submitted(dispatches, copies);
-    if (staging) this.#host.collect(staging, reads, readBytes);
+    this.#host.readback.collect(places);
     return end;
   }
 
@@ -247,6 +239,16 @@ export class Recorder {
     this.#uniformCursor = at + bytes;
     return at;
   }
+}
+
+/** The pipelines that do not compile, each with its error; waits for the others. */
+async function failuresOf(pipelines: ReadonlySet<Pipeline>): Promise<Map<Pipeline, unknown>> {
+  const failed = new Map<Pipeline, unknown>();
+  const waits = [...pipelines].map((pipeline) =>
+    pipeline.ready.catch((error) => failed.set(pipeline, error)),
+  );
+  await Promise.all(waits);
+  return failed;
 }
 
 /** Bytes of the uniform ring: room for several batches of the largest block. */

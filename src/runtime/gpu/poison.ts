@@ -1,0 +1,64 @@
+/**
+ * What follows from a pipeline that does not compile: its dispatches are dropped, and so is whatever would read what
+ * they should have written. Reads of such memory reject; memory that is written anew is sound again.
+ */
+import type { Block } from './pool.ts';
+import type { ReadRecord } from './readback.ts';
+import type { DispatchRecord, GpuRecord } from './recorder.ts';
+
+export class Poison {
+  readonly #blocks = new Map<Block, unknown>();
+
+  get empty(): boolean {
+    return this.#blocks.size === 0;
+  }
+
+  /** The block gets new content. */
+  clear(block: Block): void {
+    this.#blocks.delete(block);
+  }
+
+  /** The records that can run; `reject` is called for reads that cannot. */
+  screen(
+    records: readonly GpuRecord[],
+    failed: ReadonlyMap<unknown, unknown>,
+    reject: (read: ReadRecord, error: unknown) => void,
+  ): GpuRecord[] {
+    return records.filter((record) => {
+      switch (record.kind) {
+        case 'dispatch':
+          return this.#dispatch(record, failed.get(record.pipeline));
+        case 'write':
+          this.#blocks.delete(record.target.block);
+          return true;
+        case 'copy':
+          return this.#write(record.target.block, this.#blocks.get(record.source.block));
+        case 'read': {
+          const error = this.#blocks.get(record.source.block);
+          if (error) reject(record, error);
+          return !error;
+        }
+      }
+      return true;
+    });
+  }
+
+  #dispatch({ pipeline, slices }: DispatchRecord, failure: unknown): boolean {
+    const { access } = pipeline.spec;
+    let error = failure;
+    slices.forEach((slice, index) => {
+      if (access[index] === 'read') error ??= this.#blocks.get(slice.block);
+    });
+    slices.forEach((slice, index) => {
+      if (access[index] === 'write') this.#write(slice.block, error);
+    });
+    return error === undefined;
+  }
+
+  /** Marks or clears a block that is written; tells whether the write happens. */
+  #write(block: Block, error: unknown): boolean {
+    if (error === undefined) this.#blocks.delete(block);
+    else this.#blocks.set(block, error);
+    return error === undefined;
+  }
+}
