@@ -1,7 +1,7 @@
 /** Constant tensors and arithmetic sequences. */
 
 import type { DType } from '../src/core/dtype.ts';
-import { DTypeError } from '../src/core/errors.ts';
+import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { type Shape, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/fill.wgsl';
 import { floatBits, grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
@@ -23,8 +23,20 @@ export const fillKernel: Kernel<FillAttrs> = {
   name: 'fill',
   variants: ['default'],
 
-  infer(op, _inputs, { shape, dtype }) {
+  infer(op, _inputs, { shape, dtype, value, step }) {
     if (dtype === 'uint8') throw new DTypeError(`${op}: uint8 is for host data only; use int32 or float.`);
+    for (const number of step === undefined ? [value] : [value, step]) {
+      if (dtype === 'int32' && (!Number.isInteger(number) || number < -(2 ** 31) || number > 2 ** 31 - 1)) {
+        throw new ArgumentError(
+          `${op}: ${number} does not fit into int32; use a whole number, or a float dtype.`,
+        );
+      }
+    }
+    if (dtype === 'bool' && (step !== undefined || (value !== 0 && value !== 1))) {
+      throw new ArgumentError(
+        `${op}: a bool tensor holds 0 and 1 only; compare a float or int32 tensor instead.`,
+      );
+    }
     return [{ shape, dtype }];
   },
 

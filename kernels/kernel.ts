@@ -106,9 +106,9 @@ export const wgslModule = (
   features: readonly GPUFeatureName[] = [],
 ): WgslModule => ({ name, source, features });
 
-const specs = new Map<string, PipelineSpec>();
+const specs = new WeakMap<WgslModule, Map<string, PipelineSpec>>();
 
-/** The one `PipelineSpec` for an entry point and its constants. */
+/** The one `PipelineSpec` for an entry point of this module and its constants; an entry point has one layout. */
 export function pipelineSpec(
   module: WgslModule,
   entry: string,
@@ -118,7 +118,9 @@ export function pipelineSpec(
 ): PipelineSpec {
   let key = `${module.name}:${entry}`;
   for (const name in constants) key += `,${name}=${constants[name]}`;
-  const known = specs.get(key);
+  let own = specs.get(module);
+  if (!own) specs.set(module, (own = new Map()));
+  const known = own.get(key);
   if (known) return known;
   const spec: PipelineSpec = {
     module,
@@ -128,7 +130,7 @@ export function pipelineSpec(
     uniformBytes: 16 * Math.ceil(uniformWords / 4),
     key,
   };
-  specs.set(key, spec);
+  own.set(key, spec);
   return spec;
 }
 

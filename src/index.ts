@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** wgrad for browsers, and for any other place with `navigator.gpu`. */
 import { attachMethods } from './ops/methods.ts';
 

@@ -1,3 +1,4 @@
+/// <reference types="@webgpu/types" preserve="true" />
 /** wgrad for Node: the same, with an `init()` that opens Dawn. */
 import { attachMethods } from './ops/methods.ts';
 

@@ -55,13 +55,9 @@ export async function detectAnomaly<T>(device: Device, body: () => T): Promise<T
     dispatch({ op, outputs }) {
       for (const output of outputs) {
         if (!isFloat(output.dtype)) continue;
-        suspects.push({
-          op,
-          place: userFrame(),
-          node: inBackward,
-          output,
-          values: device.read(output.storage),
-        });
+        const values = device.read(output.storage);
+        values.catch(() => {}); // Met below, unless something else is reported first.
+        suspects.push({ op, place: userFrame(), node: inBackward, output, values });
       }
     },
   });

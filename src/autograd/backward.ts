@@ -2,11 +2,11 @@
  * The backward engine. It visits the reachable nodes in descending order of creation, without recursion; un-broadcasts,
  * accumulates, and checks every gradient's shape; frees what a node saved as soon as it has passed it.
  */
-import { isFloat } from '../core/dtype.ts';
-import { ArgumentError, AutogradError, ShapeError } from '../core/errors.ts';
+import { type DType, isFloat } from '../core/dtype.ts';
+import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { withGradientOf } from './anomaly.ts';
-import { addTensors, filled, stretchesTo, sumTo } from './engine-ops.ts';
+import { addTensors, copyOf, filled, stretchesTo, sumTo } from './engine-ops.ts';
 import type { GradState, Node } from './graph.ts';
 import { enableGrad, noGrad } from './modes.ts';
 import { keep, scope } from './scope.ts';
@@ -58,7 +58,13 @@ function usefulNodes(order: readonly Node[], wanted: ReadonlySet<GradState> | nu
 
 /** Gives the gradient the input's shape, or says whose rule is wrong. */
 function fit(node: Node, index: number, gradient: Tensor): Tensor {
-  const { shape } = node.inputSpecs[index] as { shape: Shape };
+  const { shape, dtype } = node.inputSpecs[index] as { shape: Shape; dtype: DType };
+  if (gradient.dtype !== dtype) {
+    throw new AutogradError(
+      'gradient-dtype',
+      `backward of ${node.op.name}: the gradient of input ${index} is ${gradient.dtype}, the input ${dtype}.`,
+    );
+  }
   if (sameShape(gradient.shape, shape)) return gradient;
   const broadcast = node.outputSpecs.some((output) => stretchesTo(gradient.shape, output.shape));
   if (broadcast && stretchesTo(shape, gradient.shape)) return sumTo(gradient, shape);
@@ -76,9 +82,11 @@ function gradientsOf(
   needed: (state: GradState) => boolean,
 ): (Tensor | null)[] {
   return scope(() => {
-    const grad = grads.find((gradient) => gradient !== undefined) as Tensor;
+    const { device } = grads.find((gradient) => gradient !== undefined) as Tensor;
     const thunks = node.op.backward({
-      grad: grads[0] ?? grad,
+      get grad() {
+        return grads[0] ?? filled(device, (node.outputSpecs[0] as { shape: Shape }).shape, 0);
+      },
       grads,
       saved: node.saved() as Tensor[],
       attrs: node.attrs,
@@ -89,8 +97,7 @@ function gradientsOf(
       const thunk = thunks[index];
       if (!state || !thunk || !needed(state)) return null;
       const gradient = fit(node, index, thunk());
-      const own = grads.includes(gradient) ? gradient.alias() : gradient;
-      const { device } = own;
+      const own = gradient.alias(); // A rule may return what it was given, or one tensor twice.
       if (device.observers) {
         for (const observer of device.observers) {
           observer.gradient?.({ op: node.op.name, id: node.id, input: index, gradient: own });
@@ -108,8 +115,9 @@ function run(
   retainGraph: boolean,
 ): void {
   const order = nodesInOrder(roots);
+  const useful = usefulNodes(order, wanted);
   for (const node of order) {
-    if (node.freed) {
+    if (node.freed && (!useful || useful.has(node))) {
       throw new AutogradError(
         'graph-freed',
         `backward: the graph below ${node.op.name} was already used by a backward pass, which freed it. Pass ` +
@@ -117,7 +125,6 @@ function run(
       );
     }
   }
-  const useful = usefulNodes(order, wanted);
   const needed = (state: GradState): boolean =>
     !wanted || wanted.has(state) || (state.node !== null && useful?.has(state.node) === true);
   const pending = new Map<Node, (Tensor | undefined)[]>();
@@ -165,7 +172,7 @@ function run(
         }
         for (const gradient of grads) gradient?.dispose();
       }
-      if (!retainGraph) node.free();
+      if (!retainGraph && (!useful || useful.has(node))) node.free();
     }
   } finally {
     for (const node of order) node.release();
@@ -200,6 +207,12 @@ function rootOf(where: string, output: Tensor, gradient: Tensor | undefined): Ro
       `${where}: the gradient has shape ${formatShape(gradient.shape)}, the output ${formatShape(output.shape)}; they must be equal.`,
     );
   }
+  if (gradient.dtype !== output.dtype || gradient.device !== output.device) {
+    throw new DTypeError(
+      `${where}: a ${gradient.dtype} gradient on ${gradient.device.description} for a ${output.dtype} output on ` +
+        `${output.device.description}; dtype and device must be the output's.`,
+    );
+  }
   return { state: output.state, gradient };
 }
 
@@ -215,7 +228,9 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
     scope(() => {
       const deliver: Deliver = (state, value) => {
         const before = state.grad;
-        state.grad = keep(before ? addTensors(before, value) : value.alias());
+        // Gradients are written in place by their owners, so none may share its memory.
+        const own = !createGraph && value.storage.shared ? copyOf : (x: Tensor) => x.alias();
+        state.grad = keep(before ? addTensors(before, value) : own(value));
         before?.dispose();
       };
       run([rootOf('backward', output, gradient)], null, deliver, retainGraph);

@@ -73,6 +73,13 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply(broadcastToOp, [x], shape);
 }
 
+/** The same values in memory of their own; outside of the graph. */
+export function copyOf(x: Tensor): Tensor {
+  const storage = x.device.allocate('copy', x.dtype, x.size);
+  x.device.copy(x.storage, storage);
+  return Tensor.adopt({ storage, shape: x.shape, dtype: x.dtype }, 'copy');
+}
+
 /** A tensor of equal values on a device. */
 export const filled = (device: Device, shape: Shape, value: number): Tensor =>
   Tensor.adopt(

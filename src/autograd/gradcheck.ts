@@ -126,8 +126,9 @@ class Probe {
       return use((cotangents) =>
         scope(() => {
           const roots = outputs.filter((_, index) => tracked[index]);
-          const gradients = roots.map((output) => {
-            const values = cotangents[outputs.indexOf(output)] as Float64Array;
+          const seeds = cotangents.filter((_, index) => tracked[index]);
+          const gradients = roots.map((output, index) => {
+            const values = seeds[index] as Float64Array;
             const storage = this.#device.upload('gradcheck', 'float64', values);
             return Tensor.adopt({ storage, shape: output.shape, dtype: 'float64' }, 'gradcheck');
           });
@@ -180,7 +181,59 @@ function shifted(probe: Probe, position: number, direction: Float64Array, h: num
 /** How far the two one-sided differences may lie apart before we look for a kink. */
 const KINK_THRESHOLD = 1e-4;
 
-/** Central differences along a direction; refuses a kink within eps. */
+/** |f(x + h v) − 2 f(x) + f(x − h v)| / h: how much the one-sided differences disagree. */
+class Bend {
+  readonly #above: Float64Array[];
+  readonly #below: Float64Array[];
+  readonly #base: readonly Float64Array[];
+  readonly #h: number;
+
+  constructor(
+    probe: Probe,
+    base: readonly Float64Array[],
+    position: number,
+    direction: Float64Array,
+    h: number,
+  ) {
+    this.#above = shifted(probe, position, direction, h);
+    this.#below = shifted(probe, position, direction, -h);
+    this.#base = base;
+    this.#h = h;
+  }
+
+  #at(output: number, index: number): [up: number, base: number, down: number] {
+    const pick = (values: readonly Float64Array[]): number =>
+      (values[output] as Float64Array)[index] as number;
+    return [pick(this.#above), pick(this.#base), pick(this.#below)];
+  }
+
+  slope(output: number, index: number): number {
+    const [up, , down] = this.#at(output, index);
+    if (!Number.isFinite(up) || !Number.isFinite(down)) {
+      refuse(
+        'non-finite',
+        `output ${output} leaves the finite numbers within eps of the base point, at element ${index}.`,
+      );
+    }
+    return (up - down) / (2 * this.#h);
+  }
+
+  size(output: number, index: number): number {
+    const [up, base, down] = this.#at(output, index);
+    return Math.abs(up - 2 * base + down) / this.#h;
+  }
+
+  /** What rounding alone can make of `size`. */
+  noise(output: number, index: number): number {
+    const [, base] = this.#at(output, index);
+    return (8 * 2 ** -52 * Math.abs(base)) / this.#h;
+  }
+}
+
+/**
+ * Central differences along a direction. A smooth function bends half as much over half the distance and a quarter as
+ * much over a quarter of it; anything else is a kink within eps, which is refused.
+ */
 function difference(
   probe: Probe,
   base: readonly Float64Array[],
@@ -188,27 +241,19 @@ function difference(
   direction: Float64Array,
   eps: number,
 ): Float64Array[] {
-  const above = shifted(probe, position, direction, eps);
-  const below = shifted(probe, position, direction, -eps);
-  let near: Float64Array[][] | null = null;
+  const full = new Bend(probe, base, position, direction, eps);
+  let nearer: readonly [Bend, Bend] | null = null;
   return base.map((values, output) =>
-    values.map((value, index) => {
-      const up = (above[output] as Float64Array)[index] as number;
-      const down = (below[output] as Float64Array)[index] as number;
-      const slope = (up - down) / (2 * eps);
-      const bend = Math.abs(up - 2 * value + down) / eps;
-      if (bend > KINK_THRESHOLD * (1 + Math.abs(slope))) {
-        // A smooth function bends half as much over half the distance; a kink bends as before, or not at all.
-        near ??= [eps / 2, -eps / 2].map((h) => shifted(probe, position, direction, h));
-        const [a, b] = near as [Float64Array[], Float64Array[]];
-        const bendNear =
-          Math.abs(
-            ((a[output] as Float64Array)[index] as number) -
-              2 * value +
-              ((b[output] as Float64Array)[index] as number),
-          ) /
-          (eps / 2);
-        if (!(bendNear > 0.35 * bend && bendNear < 0.65 * bend)) {
+    values.map((_, index) => {
+      const slope = full.slope(output, index);
+      const bend = full.size(output, index);
+      if (bend > KINK_THRESHOLD * (1 + Math.abs(slope)) + 4 * full.noise(output, index)) {
+        nearer ??= [
+          new Bend(probe, base, position, direction, eps / 2),
+          new Bend(probe, base, position, direction, eps / 4),
+        ];
+        const [half, quarter] = nearer.map((other) => other.size(output, index) / bend) as [number, number];
+        if (!(half > 0.35 && half < 0.65 && quarter > 0.15 && quarter < 0.35)) {
           refuse(
             'kink',
             `output ${output} has a kink within eps of the base point at element ${index}; move the inputs away from it.`,

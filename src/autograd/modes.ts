@@ -13,7 +13,11 @@ function withGrad<T>(state: boolean, where: string, body: () => T): T {
   enabled = state;
   try {
     const result = body();
-    if (isPromise(result)) throw new AsyncCallbackError(where);
+    if (isPromise(result)) {
+      // It may yet reject as a consequence; the error below is the news.
+      (result as Promise<unknown>).then(undefined, () => {});
+      throw new AsyncCallbackError(where);
+    }
     return result;
   } finally {
     enabled = before;

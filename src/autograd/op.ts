@@ -23,7 +23,7 @@ import { Tensor } from './tensor.ts';
 
 /** What a backward rule gets. */
 export interface BackwardContext<Attrs> {
-  /** The gradient of the first output. */
+  /** The gradient of the first output; zeros where nothing flowed back to it. */
   readonly grad: Tensor;
   /** The gradients of all outputs; undefined where nothing flowed back. */
   readonly grads: readonly (Tensor | undefined)[];
@@ -102,7 +102,10 @@ export function applyAll<Attrs>(op: Op<Attrs>, inputs: readonly Tensor[], attrs:
     return result instanceof Tensor ? [result] : [...result];
   }
   const result = noGrad(() => op.forward(inputs, attrs));
-  const outputs = result instanceof Tensor ? [result] : [...result];
+  const outputs = (result instanceof Tensor ? [result] : [...result]).map(
+    (output) => (inputs.includes(output) ? output.view('view') : output), // A forward may hand an input through.
+  );
+  if (!outputs.some((output) => isFloat(output.dtype))) return outputs; // Nothing to differentiate.
   const needs = inputs.map((input) => input.requiresGrad);
   const node = new Node(
     op as Op<unknown>,
@@ -112,16 +115,14 @@ export function applyAll<Attrs>(op: Op<Attrs>, inputs: readonly Tensor[], attrs:
     outputs.map(({ shape, dtype }) => ({ shape, dtype })),
     anomalyMode() ? userFrame() : null,
   );
-  const joined = outputs.map((output, index) => {
-    const own = inputs.includes(output) ? output.alias() : output; // A forward may hand an input through.
-    own.join(isFloat(own.dtype) ? new GradState(true, node, index) : new GradState(false, null, 0));
-    return own;
+  outputs.forEach((output, index) => {
+    if (isFloat(output.dtype)) output.join(new GradState(true, node, index));
   });
-  if (op.saves) node.save(op.saves(inputs, joined, needs, attrs));
-  const { device } = joined[0] as Tensor;
+  if (op.saves) node.save(op.saves(inputs, outputs, needs, attrs));
+  const { device } = outputs[0] as Tensor;
   if (device.observers)
     for (const observer of device.observers) observer.node?.({ op: op.name, id: node.id });
-  return joined;
+  return outputs;
 }
 
 /** Applies an op and joins it to the graph; the first output. */

@@ -43,6 +43,13 @@ export function scope<T>(body: () => T): T {
   } finally {
     tracking.list = outer;
     for (const tensor of made) {
+      // A gradient that is returned outlives its leaf.
+      if (tensor.grad && kept.has(tensor.grad) && !kept.has(tensor) && !tensor.keptAlive) {
+        const grad = tensor.surrenderGrad();
+        if (grad && outer) outer.push(grad);
+      }
+    }
+    for (const tensor of made) {
       if (tensor.disposed || tensor.keptAlive) continue;
       if (!kept.has(tensor)) tensor.dispose();
       else if (outer) outer.push(tensor);

@@ -1,7 +1,7 @@
 /** The tensor: a handle on device memory with a shape, a dtype and its place in the graph. */
 import type { DType, HostArray } from '../core/dtype.ts';
 import { isFloat } from '../core/dtype.ts';
-import { AutogradError, DisposedError, ShapeError } from '../core/errors.ts';
+import { AutogradError, DisposedError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import type { Device, Operand, Storage } from '../runtime/device.ts';
 import { GradState } from './graph.ts';
@@ -112,13 +112,22 @@ export class Tensor implements Operand {
     this.state.requiresGrad = wanted;
   }
 
-  /** The gradient that `backward()` accumulated; null before. Owned by this tensor. */
+  /**
+   * The gradient that `backward()` accumulated; null before. Owned by this tensor: the next `backward()` replaces it,
+   * and `dispose()` takes it along.
+   */
   get grad(): Tensor | null {
     return this.state.grad;
   }
 
   /** Replaces the accumulated gradient; `null` clears it and gives its memory back. */
   set grad(value: Tensor | null) {
+    if (value && (value.dtype !== this.dtype || value.device !== this.device)) {
+      throw new DTypeError(
+        `grad: a ${value.dtype} gradient on ${value.device.description} for a ${this.dtype} tensor on ` +
+          `${this.device.description}; dtype and device must be the tensor's.`,
+      );
+    }
     if (value && formatShape(value.shape) !== formatShape(this.shape)) {
       throw new ShapeError(
         `grad: shape ${formatShape(value.shape)} is not the tensor's ${formatShape(this.shape)}.`,
@@ -140,17 +149,19 @@ export class Tensor implements Operand {
 
   /** The same values outside of the graph; shares the memory. */
   detach(): Tensor {
-    this.assertAlive('detach');
-    return Tensor.adopt({ storage: this.storage.retain(), shape: this.shape, dtype: this.dtype }, 'detach');
+    return this.view('detach');
+  }
+
+  /** A handle of its own on the same memory, outside of the graph. */
+  view(creator: string): Tensor {
+    this.assertAlive(creator);
+    return Tensor.adopt({ storage: this.storage.retain(), shape: this.shape, dtype: this.dtype }, creator);
   }
 
   /** Another handle on the same value, with the same place in the graph. */
   alias(): Tensor {
     this.assertAlive('alias');
-    const copy = Tensor.adopt(
-      { storage: this.storage.retain(), shape: this.shape, dtype: this.dtype },
-      this.creator,
-    );
+    const copy = this.view(this.creator);
     copy.join(this.state);
     copy.#ownsGrad = false;
     return copy;
@@ -159,7 +170,9 @@ export class Tensor implements Operand {
   /** A handle for the graph itself: outside of scopes, and not counted as a reason to keep its node. */
   savedAlias(): Tensor {
     this.assertAlive('save');
-    return new Tensor(this.storage.retain(), this.shape, this.dtype, this.creator, this.state);
+    const alias = new Tensor(this.storage.retain(), this.shape, this.dtype, this.creator, this.state);
+    alias.#ownsGrad = false;
+    return alias;
   }
 
   dropAlias(): void {
@@ -199,6 +212,15 @@ export class Tensor implements Operand {
     this.#kept = true;
     registry.unregister(this);
     collectGarbage(this);
+  }
+
+  /** Lets go of the gradient without disposing it, for a scope that returns it. */
+  surrenderGrad(): Tensor | null {
+    const { grad } = this.state;
+    if (!grad || !this.#ownsGrad) return null;
+    this.state.grad = null;
+    grad.#kept = false;
+    return grad;
   }
 
   /** What the garbage collector's net must give back; holds no reference to the tensor itself. */

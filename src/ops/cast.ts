@@ -3,10 +3,11 @@ import { castKernel } from '../../kernels/cast.ts';
 import { isGradEnabled } from '../autograd/modes.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { Tensor } from '../autograd/tensor.ts';
-import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
+import { type DType, type HostArray, isFloat } from '../core/dtype.ts';
 import { ArgumentError, AutogradError, DeviceMismatchError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, sameShape } from '../core/shape.ts';
 import type { Device } from '../runtime/device.ts';
+import { toHostArray } from './host.ts';
 
 interface CastTo {
   readonly dtype: DType;
@@ -29,20 +30,13 @@ export function cast(x: Tensor, dtype: DType | 'float', options: { scale?: numbe
   return apply(castOp, [x], { dtype: target, ...options });
 }
 
-/** The elements of `data` as the target dtype's array. */
-function hostCast(data: HostArray, dtype: DType): HostArray {
-  const out = hostArray(dtype, data.length);
-  out.set(data);
-  return out;
-}
-
 /** A copy on another device, outside of the graph; floats become that device's float. */
 export async function toDevice(x: Tensor, device: Device): Promise<Tensor> {
   if (!device) throw new ArgumentError('toDevice: no device; pass what init() returned.');
   const { shape, dtype, requiresGrad, isLeaf } = x;
   const data = await x.data();
   const target = isFloat(dtype) ? device.float : dtype;
-  const storage = device.upload('toDevice', target, hostCast(data, target));
+  const storage = device.upload('toDevice', target, toHostArray('toDevice', data, target));
   const copy = Tensor.adopt({ storage, shape, dtype: target }, 'toDevice');
   if (requiresGrad && isLeaf) copy.requiresGrad = true;
   return copy;
@@ -66,7 +60,7 @@ export function assign(target: Tensor, value: Tensor | HostArray): void {
         `assign: ${value.length} values for a tensor of shape ${formatShape(target.shape)}.`,
       );
     }
-    target.device.write(target.storage, hostCast(value, target.dtype));
+    target.device.write(target.storage, toHostArray('assign', value, target.dtype));
     return;
   }
   value.assertAlive('assign');

@@ -2,12 +2,13 @@
 import { fillKernel } from '../../kernels/fill.ts';
 import { type Distribution, randomKernel } from '../../kernels/random.ts';
 import { type NestedArray, Tensor } from '../autograd/tensor.ts';
-import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { type DType, type HostArray, isFloat } from '../core/dtype.ts';
+import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { defaultGenerator, type Generator } from '../core/generator.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import { defaultDevice } from '../runtime/default-device.ts';
 import type { Device, Operand } from '../runtime/device.ts';
+import { toHostArray } from './host.ts';
 
 export interface CreateOptions {
   /** Default: the default device. */
@@ -79,20 +80,6 @@ function dtypeOfArray(
   return 'int32';
 }
 
-/** Copies values into the array that a dtype is stored as, and refuses what does not fit. */
-function convert(values: ArrayLike<number | boolean>, dtype: DType): HostArray {
-  const out = hostArray(dtype, values.length);
-  for (let index = 0; index < values.length; index++) {
-    const value = Number(values[index]);
-    if (dtype === 'bool') out[index] = value === 0 ? 0 : 1;
-    else out[index] = value;
-    if ((dtype === 'int32' || dtype === 'uint8') && out[index] !== value) {
-      throw new DTypeError(`tensor: element ${index}, ${value}, does not fit into ${dtype}.`);
-    }
-  }
-  return out;
-}
-
 /**
  * A tensor from nested arrays, a number, or a typed array. Booleans give `bool`, numbers the device's float,
  * `Int32Array` and its smaller kin `int32`, `Uint8Array` packed `uint8` (unpack it with `cast`).
@@ -127,7 +114,7 @@ export function tensor(
   }
   checkShape('tensor', shape);
   const dtype = resolve(device, options.dtype ?? suggested);
-  const storage = device.upload('tensor', dtype, convert(flat, dtype));
+  const storage = device.upload('tensor', dtype, toHostArray('tensor', flat, dtype));
   return finish(Tensor.adopt({ storage, shape, dtype }, 'tensor'), options);
 }
 

@@ -2,6 +2,7 @@
 import { type MatmulAttrs, matmulKernel } from '../../kernels/matmul.ts';
 import { sumTo } from '../autograd/engine-ops.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { ShapeError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
@@ -80,11 +81,13 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
     throw new ShapeError('matmul: a bias needs a matrix on the right; add() it to the result instead.');
   if (rowVector) a.assertAlive('matmul');
   if (columnVector) b.assertAlive('matmul');
-  const left = rowVector ? expandDims(a, 0) : a;
-  const right = columnVector ? expandDims(b, 1) : b;
   const attrs: MatmulAttrs = { transposeA, transposeB, bias: bias !== undefined, activation };
-  const y = apply(matmulOp, bias ? [left, right, bias] : [left, right], attrs);
-  if (!rowVector && !columnVector) return y;
-  const axes = [rowVector ? y.rank - 2 : -1, columnVector ? y.rank - 1 : -1].filter((axis) => axis >= 0);
-  return squeeze(y, axes);
+  const product = (left: Tensor, right: Tensor): Tensor =>
+    apply(matmulOp, bias ? [left, right, bias] : [left, right], attrs);
+  if (!rowVector && !columnVector) return product(a, b);
+  return scope(() => {
+    const y = product(rowVector ? expandDims(a, 0) : a, columnVector ? expandDims(b, 1) : b);
+    const axes = [rowVector ? y.rank - 2 : -1, columnVector ? y.rank - 1 : -1].filter((axis) => axis >= 0);
+    return squeeze(y, axes);
+  });
 }

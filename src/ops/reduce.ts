@@ -3,11 +3,11 @@ import { argReduceKernel } from '../../kernels/arg-reduce.ts';
 import { type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type BackwardContext, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
+import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { normalizeAxes, normalizeAxis, reducedShape, type Shape, sizeOf } from '../core/shape.ts';
 import { mul, sub, where } from './binary.ts';
-import { cast } from './cast.ts';
 import { equal } from './compare.ts';
 import { arange } from './create.ts';
 import { broadcastTo, permute, reshape } from './shape.ts';
@@ -38,13 +38,13 @@ export const spread = (y: Tensor, shape: Shape, axes: readonly number[]): Tensor
 function reduceOp(
   name: string,
   op: ReduceOp,
-  saves: 'nothing' | 'input' | 'both',
+  saves: 'nothing' | 'input',
   thunk: (context: BackwardContext<Attrs>) => GradientThunk,
 ): Op<Attrs> {
   return {
     name,
     forward: ([x], attrs) => runKernel1(name, reduceKernel, [x as Tensor], { op, ...attrs }),
-    saves: ([x], [y]) => (saves === 'nothing' ? [] : saves === 'input' ? [x] : [x, y]),
+    saves: ([x]) => (saves === 'nothing' ? [] : [x]),
     backward: (context) => [thunk(context)],
   };
 }
@@ -69,27 +69,25 @@ const sumAbsOp = reduceOp(
 
 /** The gradient goes to the first of the largest (or smallest) elements. */
 const extremum = (name: 'max' | 'min'): Op<Attrs> =>
-  reduceOp(name, name, 'both', (c) => () => {
-    const [x, y] = c.saved as [Tensor, Tensor];
-    const shape = inputShape(c);
-    const first = noGrad(() => firstAlong(equal(x, spread(y, shape, c.attrs.axes)), c.attrs.axes));
+  reduceOp(name, name, 'input', (c) => () => {
+    const first = noGrad(() => extremeMask(name, c.saved[0] as Tensor, c.attrs.axes));
     return where(first, spreadGrad(c), 0);
   });
 const maxOp = extremum('max');
 const minOp = extremum('min');
 
-/** Of the true elements of each reduced group keeps the first, in row-major order. */
-function firstAlong(mask: Tensor, axes: readonly number[]): Tensor {
-  const kept = mask.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
+/** Where each reduced group has its largest (or smallest) element: the first of equals, the first NaN if there is one. */
+function extremeMask(name: 'max' | 'min', x: Tensor, axes: readonly number[]): Tensor {
+  const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   const order = [...kept, ...axes];
-  const moved = permuteIfNeeded(cast(mask, 'int32'), order);
-  const rows = sizeOf(kept.map((axis) => mask.shape[axis] as number));
-  const flat = reshape(moved, [rows, sizeOf(axes.map((axis) => mask.shape[axis] as number))]);
-  const position = argMax(flat, { axis: 1, keepDims: true });
-  const columns = arange(0, flat.shape[1] as number, 1, { dtype: 'int32', device: mask.device });
-  const first = reshape(equal(columns, position), moved.shape);
+  const moved = permuteIfNeeded(x, order);
+  const length = sizeOf(axes.map((axis) => x.shape[axis] as number));
+  const flat = reshape(moved, [sizeOf(kept.map((axis) => x.shape[axis] as number)), length]);
+  const position = (name === 'max' ? argMax : argMin)(flat, { axis: 1, keepDims: true });
+  const columns = arange(0, length, 1, { dtype: 'int32', device: x.device });
+  const mask = reshape(equal(columns, position), moved.shape);
   return permuteIfNeeded(
-    first,
+    mask,
     order.map((_, axis) => order.indexOf(axis)),
   );
 }
@@ -141,19 +139,23 @@ export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
     throw new ArgumentError(
       `variance: ${n} elements with correction ${correction} leave the divisor ${n - correction}.`,
     );
-  const centred = sub(x, mean(x, { axis: attrs.axes, keepDims: true }));
-  return mul(sumSquares(centred, { axis: attrs.axes, keepDims: attrs.keepDims }), 1 / (n - correction));
+  return scope(() => {
+    const centred = sub(x, mean(x, { axis: attrs.axes, keepDims: true }));
+    return mul(sumSquares(centred, { axis: attrs.axes, keepDims: attrs.keepDims }), 1 / (n - correction));
+  });
 }
 
 /** √variance */
-export const std = (x: Tensor, options: VarianceOptions = {}): Tensor => sqrt(variance(x, options));
+export const std = (x: Tensor, options: VarianceOptions = {}): Tensor =>
+  scope(() => sqrt(variance(x, options)));
 
 /** Σ |x| */
 export const norm1 = (x: Tensor, options: ReduceOptions = {}): Tensor =>
   apply(sumAbsOp, [x], attrsOf('norm1', x, options));
 
 /** √Σ x²; the gradient at 0 is NaN, as the norm has none there. */
-export const norm2 = (x: Tensor, options: ReduceOptions = {}): Tensor => sqrt(sumSquares(x, options));
+export const norm2 = (x: Tensor, options: ReduceOptions = {}): Tensor =>
+  scope(() => sqrt(sumSquares(x, options)));
 
 const predicate =
   (op: 'all' | 'any') =>
@@ -179,16 +181,14 @@ const argReduce =
       if (axis !== undefined) {
         return runKernel1(op, argReduceKernel, [x], { op, axis: normalizeAxis(op, axis, x.rank), keepDims });
       }
-      const flat = reshape(x, [x.size]);
-      const position = runKernel1(op, argReduceKernel, [flat], { op, axis: 0, keepDims: false });
-      flat.dispose();
-      if (!keepDims) return position;
-      const kept = reshape(
-        position,
-        x.shape.map(() => 1),
-      );
-      position.dispose();
-      return kept;
+      return scope(() => {
+        const position = runKernel1(op, argReduceKernel, [reshape(x, [x.size])], {
+          op,
+          axis: 0,
+          keepDims: false,
+        });
+        return keepDims ? reshape(position, new Array(x.rank).fill(1)) : position;
+      });
     });
 
 /** Positions of the largest elements, int32; the first of equals, the first NaN if there is one. */

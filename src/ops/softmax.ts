@@ -1,6 +1,7 @@
 /** Softmax and its relatives along one axis. */
 import { softmaxKernel } from '../../kernels/softmax.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { normalizeAxis } from '../core/shape.ts';
 import { mul, sub } from './binary.ts';
@@ -31,13 +32,10 @@ const logSumExpOp: Op<AxisAttrs> = {
 export function logSumExp(x: Tensor, { axis, keepDims = false }: ArgOptions = {}): Tensor {
   if (axis !== undefined)
     return apply(logSumExpOp, [x], { axis: normalizeAxis('logSumExp', axis, x.rank), keepDims });
-  const y = apply(logSumExpOp, [reshape(x, [x.size])], { axis: 0, keepDims: false });
-  return keepDims
-    ? reshape(
-        y,
-        x.shape.map(() => 1),
-      )
-    : y;
+  return scope(() => {
+    const y = apply(logSumExpOp, [reshape(x, [x.size])], { axis: 0, keepDims: false });
+    return keepDims ? reshape(y, new Array(x.rank).fill(1)) : y;
+  });
 }
 
 const softmaxOp: Op<number> = {

@@ -22,6 +22,11 @@ export abstract class Storage {
     this.bytes = bytes;
   }
 
+  /** Whether more than one handle holds this memory. */
+  get shared(): boolean {
+    return this.#references > 1;
+  }
+
   get alive(): boolean {
     return this.#references > 0;
   }

@@ -76,18 +76,32 @@ async function askSwiftShader(): Promise<FoundAdapter | string> {
   } catch {
     // Expected.
   }
-  const result = await ask('swiftshader');
-  for (const [name, value] of before) {
-    if (value === undefined) delete process.env[name];
-    else process.env[name] = value;
+  try {
+    return await ask('swiftshader');
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
   }
-  return result;
 }
 
+export interface Search {
+  readonly found: FoundAdapter | null;
+  readonly attempts: readonly Attempt[];
+}
+
+/** Searches run one after another, as they set environment variables for the Vulkan loader. */
+let lastSearch: Promise<unknown> = Promise.resolve();
+
 /** Walks the candidates until one is good enough for `choice`. */
-export async function findAdapter(
-  choice: AdapterChoice,
-): Promise<{ found: FoundAdapter | null; attempts: Attempt[] }> {
+export function findAdapter(choice: AdapterChoice): Promise<Search> {
+  const search = lastSearch.then(() => searchFor(choice));
+  lastSearch = search.catch(() => {});
+  return search;
+}
+
+async function searchFor(choice: AdapterChoice): Promise<Search> {
   const attempts: Attempt[] = [];
   const note = (source: Attempt['source'], result: FoundAdapter | string): FoundAdapter | null => {
     const found = typeof result === 'string' ? null : result;
