@@ -83,7 +83,7 @@ export class CpuDevice extends Device {
       }
       const operands = inputs.map(host);
       const offence = kernel.offence?.(operands, attrs);
-      if (offence) throw new IndexError(op, offence.position, offence.value, offence.limit);
+      if (offence) throw new IndexError(op, offence.position, offence.value, offence.lowest, offence.limit);
       kernel.reference(operands, outputs.map(host), attrs);
     } catch (error) {
       for (const { storage } of outputs) storage.release();

@@ -1,6 +1,6 @@
 /**
  * What only the GPU can see, an index that is out of range, is kept in four words: op number, position, value, limit.
- * The first offence wins; the next readback or `idle()` rejects with it and clears the record.
+ * The top bit of the limit's word tells that negative indices do not count from the end. The first offence wins; the next readback or `idle()` rejects with it and clears the record.
  */
 import { IndexError } from '../../core/errors.ts';
 import type { Slice } from './pool.ts';
@@ -25,8 +25,15 @@ export class ErrorRecord {
 
   /** The error that the words of the record tell of. */
   parse(bytes: ArrayBuffer): IndexError | null {
-    const [op = 0, position = 0] = new Uint32Array(bytes);
-    const [, , value = 0, limit = 0] = new Int32Array(bytes);
-    return op === 0 ? null : new IndexError(this.#ops[op - 1] ?? 'an op', position, value, limit);
+    const [op = 0, position = 0, valueBits = 0, word = 0] = new Uint32Array(bytes);
+    if (op === 0) return null;
+    const limit = word & 0x7fffffff;
+    return new IndexError(
+      this.#ops[op - 1] ?? 'an op',
+      position,
+      valueBits | 0,
+      word === limit ? -limit : 0,
+      limit,
+    );
   }
 }

@@ -346,7 +346,7 @@ export class GpuDevice extends Device {
     if (this.observers) {
       for (const observer of this.observers) observer.alloc?.({ op, bytes, reused: reused !== undefined });
     }
-    return block.slice(bytes);
+    return block.slice(Math.min(block.bytes, 16 * Math.ceil(bytes / 16))); // Whole vec4s; the padding belongs to nobody.
   }
 
   #adopt(_op: string, dtype: DType, count: number, slice: Slice | null): GpuStorage {
@@ -358,8 +358,8 @@ export class GpuDevice extends Device {
 
   #writeSlice(slice: Slice, data: HostArray): void {
     let bytes = new Uint8Array(data.buffer as ArrayBuffer, data.byteOffset, data.byteLength);
-    if (bytes.length < slice.bytes) {
-      const padded = new Uint8Array(slice.bytes);
+    if (bytes.length % 4 !== 0) {
+      const padded = new Uint8Array(4 * Math.ceil(bytes.length / 4));
       padded.set(bytes);
       bytes = padded;
     }
