@@ -22,6 +22,32 @@ interface BinaryOp {
 
 const word = (condition: boolean): number => (condition ? 1 : 0);
 
+/** a − b ⌊a / b⌋ with the sign of b, as NumPy's `mod`; JavaScript's % is exact. */
+export function mod(a: number, b: number): number {
+  const rest = a % b;
+  if (rest === 0) return b < 0 || Object.is(b, -0) ? -0 : 0;
+  return rest < 0 !== b < 0 ? rest + b : rest;
+}
+
+/** ⌊a / b⌋ of the exact quotient, as NumPy's `floor_divide`. */
+export function floorDivide(a: number, b: number): number {
+  if (b === 0) return a / b;
+  const rest = a % b;
+  const quotient = (a - rest) / b;
+  const nearest = Math.round(quotient);
+  return rest !== 0 && rest < 0 !== b < 0 ? nearest - 1 : nearest;
+}
+
+/** ln(eᵃ + eᵇ) */
+function logAddExp(a: number, b: number): number {
+  if (a === b) return a + Math.LN2;
+  return Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
+}
+
+/** A NaN counts as true, as in NumPy. */
+const truth = (x: number): boolean => x !== 0;
+
+/** Every binary op by name. */
 export const binaryOps = {
   add: { float: 0, int: 20, f: (a, b) => a + b, i: (a, b) => (a + b) | 0 },
   sub: { float: 1, int: 21, f: (a, b) => a - b, i: (a, b) => (a - b) | 0 },
@@ -36,9 +62,19 @@ export const binaryOps = {
   lessEqual: { float: 13, int: 33, predicate: true, f: (a, b) => word(a <= b) },
   greater: { float: 14, int: 34, predicate: true, f: (a, b) => word(a > b) },
   greaterEqual: { float: 15, int: 35, predicate: true, f: (a, b) => word(a >= b) },
-  logicalAnd: { bool: 40, predicate: true, f: (a, b) => a & b },
-  logicalOr: { bool: 41, predicate: true, f: (a, b) => a | b },
-  logicalXor: { bool: 42, predicate: true, f: (a, b) => a ^ b },
+  logicalAnd: { float: 53, int: 56, bool: 40, predicate: true, f: (a, b) => word(truth(a) && truth(b)) },
+  logicalOr: { float: 54, int: 57, bool: 41, predicate: true, f: (a, b) => word(truth(a) || truth(b)) },
+  logicalXor: { float: 55, int: 58, bool: 42, predicate: true, f: (a, b) => word(truth(a) !== truth(b)) },
+  mod: { float: 7, int: 27, f: mod, i: (a, b) => (b === 0 ? 0 : mod(a, b)) },
+  floorDiv: { float: 8, int: 28, f: floorDivide, i: (a, b) => (b === 0 ? 0 : Math.floor(a / b) | 0) },
+  atan2: { float: 50, f: Math.atan2 },
+  hypot: { float: 51, f: Math.hypot },
+  logAddExp: { float: 52, f: logAddExp },
+  bitwiseAnd: { int: 40, bool: 40, f: (a, b) => a & b },
+  bitwiseOr: { int: 41, bool: 41, f: (a, b) => a | b },
+  bitwiseXor: { int: 42, bool: 42, f: (a, b) => a ^ b },
+  leftShift: { int: 60, f: (a, b) => (b >>> 0 > 31 ? 0 : a << b) },
+  rightShift: { int: 61, f: (a, b) => a >> Math.min(b >>> 0, 31) },
 } as const satisfies Record<string, BinaryOp>;
 
 export type BinaryName = keyof typeof binaryOps;

@@ -55,10 +55,12 @@ export interface Step {
   readonly errorWord?: number;
 }
 
-/** An index that is out of range: where it stands, what it is, and the extent it must stay below. */
+/** An index that is out of range: where it stands, what it is, the lowest valid index, and the extent to stay below. */
 export interface Offence {
   readonly position: number;
   readonly value: number;
+  /** −limit where negative indices count from the end, else 0. */
+  readonly lowest: number;
   readonly limit: number;
 }
 

@@ -1,4 +1,4 @@
-/** Elementwise functions of one tensor, with up to two scalars: out[i] = f(in[i], p, q). */
+/** Elementwise functions of one tensor, with up to three scalars: out[i] = f(in[i], p, q, r). */
 import { isFloat } from '../src/core/dtype.ts';
 import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { formatShape, sizeOf } from '../src/core/shape.ts';
@@ -8,11 +8,13 @@ import { floatBits, grid, type Kernel, pipelineSpec, type TensorSpec, wgslModule
 /** One function: its code in wgsl/unary.wgsl and its definition in float64. */
 export interface UnaryOp {
   readonly code: number;
-  readonly f: (x: number, p: number, q: number) => number;
+  readonly f: (x: number, p: number, q: number, r: number) => number;
   /** The same on int32, wrapping; ops without it take floats only. */
   readonly int?: (x: number, p: number, q: number) => number;
-  /** How many of p and q the op reads. */
-  readonly scalars?: 1 | 2;
+  /** What the scalars p, q and r are called in messages, one name for each that the op reads. */
+  readonly scalars?: readonly string[];
+  /** The result is a bool. */
+  readonly predicate?: boolean;
 }
 
 /**
@@ -50,6 +52,9 @@ const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Ma
 
 /** 1 / (1 + e^(−x)), without the overflow of e^(−x). */
 const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+
+const SCALAR = ['scalar'];
+const word = (condition: boolean): number => (condition ? 1 : 0);
 
 /** Every unary op by name. */
 export const unaryOps = {
@@ -90,18 +95,31 @@ export const unaryOps = {
     code: 32,
     f: (x, p, q) => Math.min(Math.max(x, p), q),
     int: (x, p, q) => Math.min(Math.max(x, p), q),
-    scalars: 2,
+    scalars: ['lower bound', 'upper bound'],
   },
-  addScalar: { code: 33, f: (x, p) => x + p, int: (x, p) => (x + p) | 0, scalars: 1 },
-  mulScalar: { code: 34, f: (x, p) => x * p, int: (x, p) => Math.imul(x, p), scalars: 1 },
-  rsubScalar: { code: 35, f: (x, p) => p - x, scalars: 1 },
-  rdivScalar: { code: 36, f: (x, p) => p / x, scalars: 1 },
-  powScalar: { code: 37, f: (x, p) => x ** p, scalars: 1 },
-  rpowScalar: { code: 38, f: (x, p) => p ** x, scalars: 1 },
+  addScalar: { code: 33, f: (x, p) => x + p, int: (x, p) => (x + p) | 0, scalars: SCALAR },
+  mulScalar: { code: 34, f: (x, p) => x * p, int: (x, p) => Math.imul(x, p), scalars: SCALAR },
+  rsubScalar: { code: 35, f: (x, p) => p - x, scalars: SCALAR },
+  rdivScalar: { code: 36, f: (x, p) => p / x, scalars: SCALAR },
+  powScalar: { code: 37, f: (x, p) => x ** p, scalars: SCALAR },
+  rpowScalar: { code: 38, f: (x, p) => p ** x, scalars: SCALAR },
   /** The derivative of relu. */
   step: { code: 39, f: (x) => (Number.isNaN(x) ? x : Number(x > 0)) },
   /** p is the slope for x < 0. */
-  leakyRelu: { code: 40, f: (x, p) => (x > 0 ? x : p * x), scalars: 1 },
+  leakyRelu: { code: 40, f: (x, p) => (x > 0 ? x : p * x), scalars: SCALAR },
+  exp2: { code: 41, f: (x) => 2 ** x },
+  log2: { code: 42, f: Math.log2 },
+  log10: { code: 43, f: Math.log10 },
+  cbrt: { code: 44, f: Math.cbrt },
+  isNaN: { code: 45, f: (x) => word(Number.isNaN(x)), predicate: true },
+  isFinite: { code: 46, f: (x) => word(Number.isFinite(x)), predicate: true },
+  isInf: { code: 47, f: (x) => word(Math.abs(x) === Number.POSITIVE_INFINITY), predicate: true },
+  /** p, q and r stand in for NaN, ∞ and −∞. */
+  nanToNum: {
+    code: 48,
+    f: (x, p, q, r) => (Number.isFinite(x) ? x : Number.isNaN(x) ? p : x > 0 ? q : r),
+    scalars: ['nan', 'posInf', 'negInf'],
+  },
 } as const satisfies Record<string, UnaryOp>;
 
 /** The name of a unary op. */
@@ -112,6 +130,7 @@ export interface UnaryAttrs {
   readonly op: UnaryName;
   readonly p?: number;
   readonly q?: number;
+  readonly r?: number;
 }
 
 const unary = wgslModule('unary', source);
@@ -122,17 +141,21 @@ const INT_MAX = 2 ** 31 - 1;
 const intBound = (value: number): number => Math.min(Math.max(value, INT_MIN), INT_MAX);
 
 /** The scalars as the entry point reads them; bounds of an integer clip may be infinite. */
-function scalarsOf(attrs: UnaryAttrs, integer: boolean): [p: number, q: number] {
-  const { p = 0, q = 0 } = attrs;
-  return integer && attrs.op === 'clip' ? [intBound(p), intBound(q)] : [p, q];
+function scalarsOf(attrs: UnaryAttrs, integer: boolean): [p: number, q: number, r: number] {
+  const { p = 0, q = 0, r = 0 } = attrs;
+  return integer && attrs.op === 'clip' ? [intBound(p), intBound(q), r] : [p, q, r];
 }
 
-function checkScalar(op: string, attrs: UnaryAttrs, name: 'p' | 'q', integer: boolean): void {
-  const value = attrs[name];
+function checkScalar(
+  op: string,
+  attrs: UnaryAttrs,
+  value: number | undefined,
+  what: string,
+  integer: boolean,
+): void {
   const clip = attrs.op === 'clip';
-  const what = clip ? (name === 'p' ? 'lower bound' : 'upper bound') : 'scalar';
-  if (value === undefined || (clip && Number.isNaN(value))) {
-    throw new ArgumentError(`${op}: the ${what} is ${value}; pass a number.`);
+  if (typeof value !== 'number' || (clip && Number.isNaN(value))) {
+    throw new ArgumentError(`${op}: the ${what} is ${String(value)}; pass a number.`);
   }
   if (!integer || (clip && Math.abs(value) === Number.POSITIVE_INFINITY)) return;
   if (!Number.isInteger(value)) {
@@ -142,7 +165,9 @@ function checkScalar(op: string, attrs: UnaryAttrs, name: 'p' | 'q', integer: bo
     );
   }
   if (!clip && (value < INT_MIN || value > INT_MAX)) {
-    throw new ArgumentError(`${op}: the ${what} ${value} does not fit into int32.`);
+    throw new ArgumentError(
+      `${op}: the ${what} ${value} does not fit into int32; cast the tensor first: cast(x, 'float32').`,
+    );
   }
 }
 
@@ -161,25 +186,27 @@ export const unaryKernel: Kernel<UnaryAttrs> = {
           `${dtype}. Cast it first: cast(x, 'float32').`,
       );
     }
-    if (entry.scalars) checkScalar(op, attrs, 'p', integer);
-    if (entry.scalars === 2) checkScalar(op, attrs, 'q', integer);
-    return [{ shape, dtype }];
+    entry.scalars?.forEach((what, index) => {
+      checkScalar(op, attrs, [attrs.p, attrs.q, attrs.r][index], what, integer);
+    });
+    return [{ shape, dtype: entry.predicate ? 'bool' : dtype }];
   },
 
   plan(inputs, _outputs, attrs) {
     const { shape, dtype } = inputs[0] as TensorSpec;
     const count = sizeOf(shape);
     const integer = dtype === 'int32';
-    const [p, q] = scalarsOf(attrs, integer);
-    const word = integer ? (value: number) => value >>> 0 : floatBits;
-    const constants = { OP: unaryOps[attrs.op].code };
+    const [p, q, r] = scalarsOf(attrs, integer);
+    const bits = integer ? (value: number) => value >>> 0 : floatBits;
+    const { code, predicate }: UnaryOp = unaryOps[attrs.op];
+    const entry = predicate ? 'unaryTest' : integer ? 'unaryInt' : 'unary';
     const access = ['read', 'write'] as const;
     return {
       steps: [
         {
-          pipeline: pipelineSpec(unary, integer ? 'unaryInt' : 'unary', access, 4, constants),
+          pipeline: pipelineSpec(unary, entry, access, 4, { OP: code }),
           buffers: ['in0', 'out0'],
-          uniforms: Uint32Array.of(count, word(p), word(q), 0),
+          uniforms: Uint32Array.of(count, bits(p), bits(q), bits(r)),
           workgroups: grid(Math.ceil(count / 64)),
         },
       ],
@@ -190,8 +217,8 @@ export const unaryKernel: Kernel<UnaryAttrs> = {
     if (!input || !output) return;
     const entry: UnaryOp = unaryOps[attrs.op];
     const integer = input.dtype === 'int32';
-    const [p, q] = scalarsOf(attrs, integer);
-    const f = integer && entry.int ? entry.int : entry.f;
-    for (let i = 0; i < output.data.length; i++) output.data[i] = f(input.data[i] as number, p, q);
+    const [p, q, r] = scalarsOf(attrs, integer);
+    const f: UnaryOp['f'] = integer && entry.int ? entry.int : entry.f;
+    for (let i = 0; i < output.data.length; i++) output.data[i] = f(input.data[i] as number, p, q, r);
   },
 };

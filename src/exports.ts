@@ -32,10 +32,13 @@ export type { DType, HostArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export { Generator, setSeed } from './core/generator.ts';
 export type { Shape } from './core/shape.ts';
-export * from './ops/binary.ts';
+export { add, div, maximum, minimum, mul, pow, sub, where } from './ops/binary.ts';
 export { assign, cast, toDevice } from './ops/cast.ts';
 export * from './ops/compare.ts';
 export * from './ops/create.ts';
+export * from './ops/indexing.ts';
+export * from './ops/linalg.ts';
+export * from './ops/math.ts';
 export * from './ops/matmul.ts';
 export { attachMethods } from './ops/methods.ts';
 export type { TensorLike } from './ops/operand.ts';
@@ -58,8 +61,21 @@ export {
   type VarianceOptions,
   variance,
 } from './ops/reduce.ts';
+export { cumprod, cumsum, prod, type ScanOptions } from './ops/scan.ts';
+export { booleanMask, nonzero, type UniqueOptions, type UniqueResult, unique } from './ops/select.ts';
 export * from './ops/shape.ts';
 export { logSoftmax, logSumExp, softmax } from './ops/softmax.ts';
+export {
+  argsort,
+  type ChoiceOptions,
+  choice,
+  randomPermutation,
+  type SortOptions,
+  sort,
+  type TopkOptions,
+  topk,
+} from './ops/sort.ts';
+export * from './ops/structure.ts';
 export * from './ops/unary.ts';
 export { CpuDevice } from './runtime/cpu-device.ts';
 export { defaultDevice, setDefaultDevice } from './runtime/default-device.ts';

@@ -9,6 +9,7 @@ import {
   argMax,
   argMin,
   bernoulli,
+  bitwiseAnd,
   broadcastTo,
   cast,
   type Device,
@@ -217,7 +218,7 @@ for (const [name, open] of [
       fails(() => add(tensor([1]), int([1])), 'dtype', /add/);
       fails(() => mul(int([1]), 0.5), 'dtype', /mul/);
       fails(() => div(int([1]), int([1])), 'dtype', /div/);
-      fails(() => logicalAnd(tensor([1]), tensor([1])), 'dtype', /logicalAnd/);
+      fails(() => bitwiseAnd(tensor([1]), tensor([1])), 'dtype', /bitwiseAnd/);
       fails(() => add(tensor([1, 2]), tensor([1, 2, 3])), 'shape', /add/, /\(2,?\)/, /\(3,?\)/);
       fails(() => broadcastTo(tensor([1, 2]), [3]), 'shape', /broadcastTo/);
       fails(() => add(1, 2 as unknown as Tensor), 'argument', /add/);

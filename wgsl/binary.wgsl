@@ -5,7 +5,9 @@
 //   out  (count,)                 one invocation owns one element, `=`
 //
 // `binary` walks both operands by strides (0 along a stretched axis); `binarySame` is for operands that lie like the
-// output. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift.
+// output. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are
+// those of `binaryOps` in kernels/binary.ts. Elementary functions are our own, within 4 ulp (pow, atan2, hypot; logAddExp
+// within 3e-7 near 0), and mod and floorDiv divide exactly.
 
 struct Params {
   count: u32,
@@ -180,6 +182,207 @@ fn ordered(x: f32, y: f32) -> bool {
   return !isNan(x) && !isNan(y);
 }
 
+// |v| with the sign of s.
+fn copySign(v: f32, s: f32) -> f32 {
+  return bitcast<f32>((bitcast<u32>(v) & 0x7fffffffu) | (bitcast<u32>(s) & 0x80000000u));
+}
+
+// v - k ln 2 in two steps, of which the first is exact. The max changes nothing: it keeps drivers (Mesa) from merging
+// the two products into one by k * (a + b), which costs 5 bits.
+fn reduceLn2(v: f32, k: f32) -> f32 {
+  return fma(k, 2.12194440e-4, max(fma(k, -0.693359375, v), -1.0e9));
+}
+
+// exp(v) * 2^shift: v = k ln 2 + r, and 2^(k + shift) in two factors, so that only the result over- or underflows.
+fn expScaled(v: f32, shift: i32) -> f32 {
+  let x = clamp(v, -104.0, 90.0);
+  let k = round(x * 1.44269504);
+  let r = reduceLn2(x, k);
+  let e = i32(k) + shift;
+  let half = e >> 1u;
+  let scaled = (1.0 + expm1Small(r)) * exp2Int(half) * exp2Int(e - half);
+  return select(scaled, v, isNan(v));
+}
+
+fn expF32(v: f32) -> f32 {
+  return expScaled(v, 0);
+}
+
+// log(1 + f) + e ln 2 for sqrt(1/2) <= 1 + f < sqrt(2).
+fn logCore(f: f32, e: f32) -> f32 {
+  var p = fma(7.0376836292e-2, f, -1.1514610310e-1);
+  p = fma(p, f, 1.1676998740e-1);
+  p = fma(p, f, -1.2420140846e-1);
+  p = fma(p, f, 1.4249322787e-1);
+  p = fma(p, f, -1.6668057665e-1);
+  p = fma(p, f, 2.0000714765e-1);
+  p = fma(p, f, -2.4999993993e-1);
+  p = fma(p, f, 3.3333331174e-1);
+  let z = f * f;
+  var y = p * f * z;
+  y = fma(e, -2.12194440e-4, y);
+  y = fma(z, -0.5, y);
+  return fma(e, 0.693359375, f + y);
+}
+
+fn logF32(v: f32) -> f32 {
+  if (isNan(v)) { return v; }
+  if (v < 0.0) { return nanF32(); }
+  if (bitcast<u32>(v) == 0x7f800000u) { return v; }
+  let tiny = v < 1.17549435e-38;
+  let bits = bitcast<u32>(select(v, v * 8388608.0, tiny));
+  if ((bits & 0x7fffffffu) < 0x00800000u) { return -infF32(); }
+  // The mantissa is taken from [sqrt(1/2), sqrt(2)): 0x3f3504f3 is sqrt(1/2).
+  let shifted = bits - 0x3f3504f3u;
+  let e = bitcast<i32>(shifted) >> 23u;
+  let m = bitcast<f32>((shifted & 0x007fffffu) + 0x3f3504f3u);
+  return logCore(m - 1.0, f32(e) - select(0.0, 23.0, tiny));
+}
+
+// Near 0 the series in v itself; elsewhere |log(1 + v)| > 1/3, where the rounding of 1 + v does no harm.
+fn log1pF32(v: f32) -> f32 {
+  if (v > -0.29 && v < 0.41) { return logCore(v, 0.0); }
+  return logF32(1.0 + v);
+}
+
+fn atanF32(v: f32) -> f32 {
+  let a = abs(v);
+  var base = 0.0;
+  var t = a;
+  if (a > 2.41421356) {
+    base = 1.57079633;
+    t = -1.0 / a;
+  } else if (a > 0.414213562) {
+    base = 0.785398163;
+    t = (a - 1.0) / (a + 1.0);
+  }
+  let z = t * t;
+  var p = fma(8.05374449538e-2, z, -1.38776856032e-1);
+  p = fma(p, z, 1.99777106478e-1);
+  p = fma(p, z, -3.33329491539e-1);
+  return copySign(base + fma(p * z, t, t), v);
+}
+
+// A remainder by long division of the mantissas, eight bits a step: a = quotient b + remainder with the signs taken
+// away. The quotient is exact below 2^24 and within 2 ulp above, the remainder is exact.
+struct Division {
+  quotient: f32,
+  remainder: f32,
+}
+
+// For finite a >= 0 and finite b > 0; a subnormal a counts as 0.
+fn divide(a: f32, b: f32) -> Division {
+  if (a < b) { return Division(0.0, a); }
+  let aBits = bitcast<u32>(a);
+  let bBits = bitcast<u32>(b);
+  let divisor = (bBits & 0x007fffffu) | 0x00800000u;
+  let exponent = bBits >> 23u;
+  var left = (aBits >> 23u) - exponent;
+  var rest = (aBits & 0x007fffffu) | 0x00800000u;
+  var digits = rest / divisor;
+  rest -= digits * divisor;
+  var quotient = f32(digits);
+  while (left > 0u) {
+    let step = min(left, 8u);
+    let wide = rest << step;
+    digits = wide / divisor;
+    rest = wide - digits * divisor;
+    quotient = fma(quotient, f32(1u << step), f32(digits));
+    left -= step;
+  }
+  // rest 2^(exponent - 150), in two factors that are both normal.
+  let remainder = f32(rest) * exp2Int(i32(exponent >> 1u) - 75) * exp2Int(i32(exponent - (exponent >> 1u)) - 75);
+  return Division(quotient, remainder);
+}
+
+// The sign of a zero and of an infinity counts too.
+fn negative(v: f32) -> bool {
+  return (bitcast<u32>(v) >> 31u) == 1u;
+}
+
+// a - b floor(a / b): the sign is that of b. Without a remainder for infinite a and for b = 0.
+fn modF32(a: f32, b: f32) -> f32 {
+  let size = abs(b);
+  if (isNan(a) || isNan(b) || !isFinite(a) || size < 1.17549435e-38) { return nanF32(); }
+  var rest = abs(a);
+  if (isFinite(b)) { rest = divide(rest, size).remainder; }
+  if (rest == 0.0) { return copySign(0.0, b); }
+  return copySign(select(rest, size - rest, negative(a) != negative(b)), b);
+}
+
+// floor(a / b); a / 0 is infinite or NaN as in a division.
+fn floorDivF32(a: f32, b: f32) -> f32 {
+  let size = abs(b);
+  if (isNan(a) || isNan(b) || !isFinite(a)) { return nanF32(); }
+  let opposite = negative(a) != negative(b);
+  if (size < 1.17549435e-38) {
+    return select(copySign(infF32(), select(1.0, -1.0, opposite)), nanF32(), a == 0.0);
+  }
+  var division = Division(0.0, abs(a));
+  if (isFinite(b)) { division = divide(division.remainder, size); }
+  if (!opposite) { return division.quotient; }
+  return -(division.quotient + select(0.0, 1.0, division.remainder > 0.0));
+}
+
+// The angle of the point (x, y). The ratio of the smaller to the larger magnitude goes through atan; both are scaled
+// down, as divisors above 2^126 are not divided exactly.
+fn atan2F32(y: f32, x: f32) -> f32 {
+  if (isNan(x) || isNan(y)) { return nanF32(); }
+  let low = min(abs(x), abs(y));
+  let high = max(abs(x), abs(y));
+  var ratio: f32;
+  if (!isFinite(high)) {
+    ratio = select(0.0, 1.0, !isFinite(low));
+  } else {
+    let scale = select(1.0, 0.125, high > 1.0e37);
+    ratio = select(low * scale / (high * scale), 0.0, high == 0.0);
+  }
+  var angle = atanF32(ratio);
+  if (abs(y) > abs(x)) { angle = 1.57079633 - angle; }
+  if (negative(x)) { angle = 3.14159265 - angle; }
+  return copySign(angle, y);
+}
+
+// sqrt(x^2 + y^2) with both scaled by a power of two, so that only the result overflows. Infinite beside a NaN too.
+fn hypotF32(x: f32, y: f32) -> f32 {
+  let infinite = (!isNan(x) && !isFinite(x)) || (!isNan(y) && !isFinite(y));
+  if (infinite) { return infF32(); }
+  if (isNan(x) || isNan(y)) { return nanF32(); }
+  let low = min(abs(x), abs(y));
+  let high = max(abs(x), abs(y));
+  var shift = 0;
+  if (high > 1.0e15) { shift = -70; }
+  if (high < 1.0e-15) { shift = 70; }
+  let a = low * exp2Int(shift);
+  let b = high * exp2Int(shift);
+  return sqrt(fma(a, a, b * b)) * exp2Int(-shift);
+}
+
+// log(exp(x) + exp(y)) = max + log(1 + exp(-|x - y|)); equals, infinite ones too, give x + log 2.
+fn logAddExpF32(x: f32, y: f32) -> f32 {
+  if (isNan(x) || isNan(y)) { return nanF32(); }
+  if (x == y) { return x + 0.693147181; }
+  return max(x, y) + log1pF32(expF32(-abs(x - y)));
+}
+
+// Toward minus infinity; 0 for a division by 0, and the least integer over -1 wraps to itself.
+fn floorDivI32(a: i32, b: i32) -> i32 {
+  if (b == 0) { return 0; }
+  if (b == -1) { return -a; }
+  let quotient = a / b;
+  return quotient - select(0, 1, quotient * b != a && (a < 0) != (b < 0));
+}
+
+fn modI32(a: i32, b: i32) -> i32 {
+  if (b == 0) { return 0; }
+  return a - floorDivI32(a, b) * b;
+}
+
+// Whether the bits of a float are those of something other than zero; a NaN counts as true.
+fn truth(v: u32) -> bool {
+  return (v & 0x7fffffffu) != 0u;
+}
+
 fn word(condition: bool) -> u32 {
   return select(0u, 1u, condition);
 }
@@ -197,6 +400,8 @@ fn apply(x: u32, y: u32) -> u32 {
     case 4u: { return bitcast<u32>(powF32(xf, yf)); }
     case 5u: { return bitcast<u32>(maximumF32(xf, yf)); }
     case 6u: { return bitcast<u32>(minimumF32(xf, yf)); }
+    case 7u: { return bitcast<u32>(modF32(xf, yf)); }
+    case 8u: { return bitcast<u32>(floorDivF32(xf, yf)); }
     case 10u: { return word(equalF32(xf, yf)); }
     case 11u: { return word(!equalF32(xf, yf)); }
     case 12u: { return word(ordered(xf, yf) && xf < yf); }
@@ -208,6 +413,8 @@ fn apply(x: u32, y: u32) -> u32 {
     case 22u: { return x * y; }
     case 25u: { return bitcast<u32>(max(xi, yi)); }
     case 26u: { return bitcast<u32>(min(xi, yi)); }
+    case 27u: { return bitcast<u32>(modI32(xi, yi)); }
+    case 28u: { return bitcast<u32>(floorDivI32(xi, yi)); }
     case 30u: { return word(x == y); }
     case 31u: { return word(x != y); }
     case 32u: { return word(xi < yi); }
@@ -217,6 +424,17 @@ fn apply(x: u32, y: u32) -> u32 {
     case 40u: { return x & y; }
     case 41u: { return x | y; }
     case 42u: { return x ^ y; }
+    case 50u: { return bitcast<u32>(atan2F32(xf, yf)); }
+    case 51u: { return bitcast<u32>(hypotF32(xf, yf)); }
+    case 52u: { return bitcast<u32>(logAddExpF32(xf, yf)); }
+    case 53u: { return word(truth(x) && truth(y)); }
+    case 54u: { return word(truth(x) || truth(y)); }
+    case 55u: { return word(truth(x) != truth(y)); }
+    case 56u: { return word(x != 0u && y != 0u); }
+    case 57u: { return word(x != 0u || y != 0u); }
+    case 58u: { return word((x != 0u) != (y != 0u)); }
+    case 60u: { return select(0u, x << (y & 31u), y < 32u); }
+    case 61u: { return bitcast<u32>(xi >> min(y, 31u)); }
     default: { return 0u; }
   }
 }

@@ -1,9 +1,10 @@
-// Elementwise functions of one tensor: out[i] = f(in[i]), with f chosen by OP and up to two scalars p and q.
+// Elementwise functions of one tensor: out[i] = f(in[i]), with f chosen by OP and up to three scalars p, q and r.
 //
-//   binding 1   values / words        (count,)   read
-//   binding 2   results / wordsOut    (count,)   write
+//   binding 1   values / words                (count,)   read
+//   binding 2   results / wordsOut / flags    (count,)   write
 //
-// Invocation i owns element i and writes it with `=`. `unary` works on f32, `unaryInt` on i32 (which wraps).
+// Invocation i owns element i and writes it with `=`. `unary` works on f32, `unaryInt` on i32 (which wraps), `unaryTest`
+// answers a question about an f32 with 0 or 1.
 // The codes are those of `unaryOps` in kernels/unary.ts. A driver's own exp, log, sin … are too loose, or lose NaN,
 // so every elementary function stands below: polynomials after Cephes and fdlibm, about 2 ulp each.
 
@@ -13,7 +14,7 @@ struct Params {
   count: u32,
   p: u32, // the bits of an f32, or of an i32 in `unaryInt`
   q: u32,
-  pad: u32,
+  r: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -21,6 +22,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> results: array<f32>;
 @group(0) @binding(1) var<storage, read> words: array<i32>;
 @group(0) @binding(2) var<storage, read_write> wordsOut: array<i32>;
+@group(0) @binding(2) var<storage, read_write> flags: array<u32>;
 
 fn isNan(v: f32) -> bool {
   return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
@@ -427,6 +429,44 @@ fn powF32(x: f32, y: f32) -> f32 {
   return select(power, -power, negative && odd);
 }
 
+// 2^v: v = k + r with |r| <= 1/2, exactly, and 2^k in two factors as in expScaled.
+fn exp2F32(v: f32) -> f32 {
+  let x = clamp(v, -151.0, 129.0);
+  let k = round(x);
+  let e = i32(k);
+  let half = e >> 1u;
+  return (1.0 + expm1Small((x - k) * 0.693147181)) * exp2Int(half) * exp2Int(e - half);
+}
+
+// The logarithm to a base B of v = m 2^e: e (high + low) + log(m) / log(B), with high + low = log2 / log(B), of which
+// high is short. What is not a normal number goes through logF32.
+fn logBase(v: f32, high: f32, low: f32, perLog: f32) -> f32 {
+  if (v < 1.17549435e-38 || !isFinite(v)) { return logF32(v) * perLog; }
+  let shifted = bitcast<u32>(v) - 0x3f3504f3u;
+  let e = f32(bitcast<i32>(shifted) >> 23u);
+  let m = bitcast<f32>((shifted & 0x007fffffu) + 0x3f3504f3u);
+  return fma(e, high, fma(e, low, logCore(m - 1.0, 0.0) * perLog));
+}
+
+// The cube root: a third of the exponent as a start that is 4 % off, then three of Newton's steps, of which the last
+// leaves only the rounding of a third of the quotient.
+fn cbrtF32(v: f32) -> f32 {
+  let a = abs(v);
+  if (a == 0.0 || !isFinite(v)) { return v; }
+  let tiny = a < 1.17549435e-38;
+  let x = select(a, a * 16777216.0, tiny);
+  var t = bitcast<f32>(bitcast<u32>(x) / 3u + 709958130u);
+  t -= (t - x / (t * t)) * 0.333333333;
+  t -= (t - x / (t * t)) * 0.333333333;
+  t -= (t - x / (t * t)) * 0.333333333;
+  return copySign(select(t, t * 0.00390625, tiny), v);
+}
+
+fn nanToNumF32(x: f32, forNan: f32, forPositive: f32, forNegative: f32) -> f32 {
+  if (isFinite(x)) { return x; }
+  return select(select(forNegative, forPositive, bitcast<u32>(x) == 0x7f800000u), forNan, isNan(x));
+}
+
 fn applyFloat(x: f32, p: f32, q: f32) -> f32 {
   switch (OP) {
     case 0u: { return -x; }
@@ -470,6 +510,11 @@ fn applyFloat(x: f32, p: f32, q: f32) -> f32 {
     case 38u: { return powF32(p, x); }
     case 39u: { return select(0.0, 1.0, x > 0.0); }
     case 40u: { return select(p * x, x, x > 0.0); }
+    case 41u: { return exp2F32(x); }
+    case 42u: { return logBase(x, 1.0, 0.0, 1.44269504); }
+    case 43u: { return logBase(x, 0.30078125, 2.48745664e-4, 0.434294482); }
+    case 44u: { return cbrtF32(x); }
+    case 48u: { return nanToNumF32(x, p, q, bitcast<f32>(params.r)); }
     default: { return x; }
   }
 }
@@ -484,8 +529,8 @@ fn unary(
   if (i >= params.count) { return; }
   let x = values[i];
   let y = applyFloat(x, bitcast<f32>(params.p), bitcast<f32>(params.q));
-  // NaN in, NaN out; only x^0 is 1 for every x.
-  results[i] = select(y, x, isNan(x) && OP != 37u);
+  // NaN in, NaN out; only x^0 is 1 for every x, and nanToNum replaces it.
+  results[i] = select(y, x, isNan(x) && OP != 37u && OP != 48u);
 }
 
 fn applyInt(x: i32, p: i32, q: i32) -> i32 {
@@ -511,4 +556,22 @@ fn unaryInt(
   let i = (group.x + group.y * groups.x) * 64u + lane;
   if (i >= params.count) { return; }
   wordsOut[i] = applyInt(words[i], bitcast<i32>(params.p), bitcast<i32>(params.q));
+}
+
+@compute @workgroup_size(64)
+fn unaryTest(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (group.x + group.y * groups.x) * 64u + lane;
+  if (i >= params.count) { return; }
+  let size = bitcast<u32>(values[i]) & 0x7fffffffu;
+  var holds: bool;
+  switch (OP) {
+    case 45u: { holds = size > 0x7f800000u; }
+    case 46u: { holds = size < 0x7f800000u; }
+    default: { holds = size == 0x7f800000u; }
+  }
+  flags[i] = select(0u, 1u, holds);
 }

@@ -35,10 +35,11 @@ export class ArgumentError extends WgradError {
 
 /** An index outside of its axis, found at the call, or on the GPU and then reported by the next readback. */
 export class IndexError extends WgradError {
-  constructor(op: string, position: number, value: number, limit: number) {
+  /** `lowest` is −limit where negative indices count from the end, else 0. */
+  constructor(op: string, position: number, value: number, lowest: number, limit: number) {
     super(
       'index',
-      `${op}: index ${value} at position ${position} is out of range; valid are ${-limit} to ${limit - 1}. ` +
+      `${op}: index ${value} at position ${position} is out of range; valid are ${lowest} to ${limit - 1}. ` +
         `Check the indices, or clip them first.`,
     );
   }

@@ -8,7 +8,7 @@ import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { equal, greater, less } from './compare.ts';
 import { full } from './create.ts';
-import { pairOf, scalarLike, type TensorLike } from './operand.ts';
+import { assertTensor, pairOf, scalarLike, type TensorLike } from './operand.ts';
 import { log } from './unary.ts';
 
 /** What a rule reads: gradient, both operands, result. Only what `saves` names is there. */
@@ -20,7 +20,8 @@ interface Reads {
   readonly forB: readonly [boolean, boolean, boolean];
 }
 
-function binaryOp(op: BinaryName, reads: Reads, rule: Rule): Op {
+/** A binary op; `reads` says what the rule needs for either gradient. */
+export function binaryOp(op: BinaryName, reads: Reads, rule: Rule): Op {
   return {
     name: op,
     forward: ([a, b]) => runKernel1(op, binaryKernel, [a as Tensor, b as Tensor], { op }),
@@ -145,6 +146,7 @@ const whereOp: Op = {
 
 /** a where `condition` holds, else b; all three broadcast. */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
+  assertTensor('where', condition);
   const { device } = condition;
   const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : device.float;
   const operand = (value: TensorLike): Tensor =>

@@ -8,6 +8,7 @@ import { ArgumentError, AutogradError, DeviceMismatchError, DTypeError, ShapeErr
 import { formatShape, sameShape } from '../core/shape.ts';
 import type { Device } from '../runtime/device.ts';
 import { toHostArray } from './host.ts';
+import { assertDType, assertTensor } from './operand.ts';
 
 interface CastTo {
   readonly dtype: DType;
@@ -25,7 +26,9 @@ const castOp: Op<CastTo> = {
  * Every float is the device's own. `scale` multiplies while bytes are unpacked: `cast(pixels, 'float', { scale: 1/255 })`.
  */
 export function cast(x: Tensor, dtype: DType | 'float', options: { scale?: number } = {}): Tensor {
+  assertTensor('cast', x);
   x.assertAlive('cast');
+  assertDType('cast', dtype);
   const target = dtype === 'float' || isFloat(dtype) ? x.device.float : dtype;
   return apply(castOp, [x], { dtype: target, ...options });
 }
@@ -55,9 +58,14 @@ export function assign(target: Tensor, value: Tensor | HostArray): void {
     );
   }
   if (!(value instanceof Tensor)) {
+    if (!ArrayBuffer.isView(value)) {
+      throw new ArgumentError(
+        `assign: ${String(value)} is neither a tensor nor a typed array; make one with tensor(…).`,
+      );
+    }
     if (value.length !== target.size) {
       throw new ShapeError(
-        `assign: ${value.length} values for a tensor of shape ${formatShape(target.shape)}.`,
+        `assign: ${value.length} values for a tensor of shape ${formatShape(target.shape)}; pass ${target.size}.`,
       );
     }
     target.device.write(target.storage, toHostArray('assign', value, target.dtype));

@@ -3,12 +3,13 @@ import { fillKernel } from '../../kernels/fill.ts';
 import { type Distribution, randomKernel } from '../../kernels/random.ts';
 import { type NestedArray, Tensor } from '../autograd/tensor.ts';
 import { type DType, type HostArray, isFloat } from '../core/dtype.ts';
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { defaultGenerator, type Generator } from '../core/generator.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import { defaultDevice } from '../runtime/default-device.ts';
 import type { Device, Operand } from '../runtime/device.ts';
 import { toHostArray } from './host.ts';
+import { assertDType, assertList } from './operand.ts';
 
 export interface CreateOptions {
   /** Default: the default device. */
@@ -25,7 +26,8 @@ export interface TensorOptions extends CreateOptions {
 }
 
 /** The dtype that this device uses for what the user asked. */
-function resolve(device: Device, dtype: DType | 'float' | undefined): DType {
+function resolve(op: string, device: Device, dtype: DType | 'float' | undefined): DType {
+  if (dtype !== undefined) assertDType(op, dtype);
   if (dtype === undefined || dtype === 'float' || isFloat(dtype)) return device.float;
   return dtype;
 }
@@ -52,11 +54,14 @@ function nestedShape(values: NestedArray): number[] {
 
 function flatten(values: NestedArray, shape: Shape, axis: number, out: (number | boolean)[]): void {
   if (axis === shape.length) {
+    if (typeof values === 'bigint') {
+      throw new DTypeError(`tensor: ${values} is a BigInt; convert it with Number(…) where it fits.`);
+    }
     if (typeof values !== 'number' && typeof values !== 'boolean') {
       throw new ShapeError(
         Array.isArray(values)
-          ? `tensor: the nested arrays are ragged: a list stands where the first row of shape ${formatShape(shape)} has a number.`
-          : `tensor: ${String(values)} is no number.`,
+          ? `tensor: the nested arrays are ragged: a list stands where the first row of shape ${formatShape(shape)} has a number. Make all rows equally deep.`
+          : `tensor: ${String(values)} is no number; pass numbers or booleans, nested in arrays.`,
       );
     }
     out.push(values);
@@ -65,7 +70,7 @@ function flatten(values: NestedArray, shape: Shape, axis: number, out: (number |
   if (!Array.isArray(values) || values.length !== shape[axis]) {
     throw new ShapeError(
       `tensor: the nested arrays are ragged: at depth ${axis} a row has ${Array.isArray(values) ? values.length : 'no'} ` +
-        `elements where the first has ${shape[axis]}.`,
+        `elements where the first has ${shape[axis]}. Make all rows equally long.`,
     );
   }
   for (const value of values) flatten(value, shape, axis + 1, out);
@@ -94,6 +99,9 @@ export function tensor(
   let flat: ArrayLike<number | boolean>;
   let shape: Shape;
   let suggested: DType | 'float';
+  if (values instanceof DataView) {
+    throw new ArgumentError('tensor: a DataView has no element type; pass a typed array on its buffer.');
+  }
   if (ArrayBuffer.isView(values)) {
     flat = values as HostArray;
     shape = [values.length];
@@ -106,22 +114,29 @@ export function tensor(
     suggested = list.length > 0 && list.every((value) => typeof value === 'boolean') ? 'bool' : 'float';
   }
   if (options.shape) {
+    assertList('tensor', 'shape', options.shape);
     checkShape('tensor', options.shape);
     if (sizeOf(options.shape) !== flat.length) {
-      throw new ShapeError(`tensor: ${flat.length} values do not fill shape ${formatShape(options.shape)}.`);
+      throw new ShapeError(
+        `tensor: ${flat.length} values do not fill shape ${formatShape(options.shape)}; pass ${sizeOf(options.shape)}, or another shape.`,
+      );
     }
     shape = options.shape;
   }
   checkShape('tensor', shape);
-  const dtype = resolve(device, options.dtype ?? suggested);
+  const dtype = resolve('tensor', device, options.dtype ?? suggested);
   const storage = device.upload('tensor', dtype, toHostArray('tensor', flat, dtype));
   return finish(Tensor.adopt({ storage, shape, dtype }, 'tensor'), options);
 }
 
 function generate(op: string, shape: Shape, options: CreateOptions, value: number, step?: number): Tensor {
+  assertList(op, 'shape', shape);
   checkShape(op, shape);
+  if (typeof value !== 'number') {
+    throw new ArgumentError(`${op}: the value ${String(value)} is no number; pass a number.`);
+  }
   const device = options.device ?? defaultDevice();
-  const dtype = resolve(device, options.dtype);
+  const dtype = resolve(op, device, options.dtype);
   const attrs = step === undefined ? { shape, dtype, value } : { shape, dtype, value, step };
   return finish(Tensor.adopt(device.run(op, fillKernel, [], attrs)[0] as Operand, op), options);
 }
@@ -148,13 +163,16 @@ export function arange(start: number, stop?: number, step = 1, options: CreateOp
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
   if (!Number.isFinite(step) || step === 0)
     throw new ArgumentError(`arange: step ${step}; a step is a finite number other than 0.`);
+  if (!Number.isFinite(from) || !Number.isFinite(to)) {
+    throw new ArgumentError(`arange: from ${from} to ${to}; pass finite numbers.`);
+  }
   return generate('arange', [Math.max(0, Math.ceil((to - from) / step))], options, from, step);
 }
 
 /** `count` values from start to stop, both included. */
 export function linspace(start: number, stop: number, count: number, options: CreateOptions = {}): Tensor {
   if (!Number.isInteger(count) || count < 0)
-    throw new ArgumentError(`linspace: count ${count} is no whole number ≥ 0.`);
+    throw new ArgumentError(`linspace: count ${count}; pass a whole number ≥ 0.`);
   const step = count > 1 ? (stop - start) / (count - 1) : 0;
   const values = Float64Array.from({ length: count }, (_, index) =>
     index === count - 1 && count > 1 ? stop : start + index * step,
@@ -175,9 +193,10 @@ function draw(
   a: number,
   b: number,
 ): Tensor {
+  assertList(op, 'shape', shape);
   checkShape(op, shape);
   const device = options.device ?? defaultDevice();
-  const dtype = distribution === 'randint' ? 'int32' : resolve(device, options.dtype);
+  const dtype = distribution === 'randint' ? 'int32' : resolve(op, device, options.dtype);
   const { seed, counter } = (options.generator ?? defaultGenerator).take(sizeOf(shape));
   const attrs = { distribution, seed, counter, shape, dtype, a, b };
   return finish(Tensor.adopt(device.run(op, randomKernel, [], attrs)[0] as Operand, op), options);

@@ -4,7 +4,7 @@ import { sumTo } from '../autograd/engine-ops.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ShapeError } from '../core/errors.ts';
+import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
 import { mul, sub } from './binary.ts';
 import { expandDims, squeeze } from './shape.ts';
@@ -65,6 +65,11 @@ export interface MatmulOptions {
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
   const { transposeA = false, transposeB = false, bias, activation = 'linear' } = options;
+  if (!Object.hasOwn(activationGrad, activation)) {
+    throw new ArgumentError(
+      `matmul: no activation '${String(activation)}'; use one of ${Object.keys(activationGrad).join(', ')}, or apply a function to the result.`,
+    );
+  }
   if (a.rank === 0 || b.rank === 0) {
     throw new ShapeError(
       `matmul: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)}; a scalar has no rows, use mul().`,

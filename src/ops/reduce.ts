@@ -10,6 +10,7 @@ import { normalizeAxes, normalizeAxis, reducedShape, type Shape, sizeOf } from '
 import { mul, sub, where } from './binary.ts';
 import { equal } from './compare.ts';
 import { arange } from './create.ts';
+import { assertTensor } from './operand.ts';
 import { broadcastTo, permute, reshape } from './shape.ts';
 import { sign, sqrt } from './unary.ts';
 
@@ -96,6 +97,7 @@ const permuteIfNeeded = (x: Tensor, order: readonly number[]): Tensor =>
   order.every((axis, index) => axis === index) ? x : permute(x, order);
 
 function attrsOf(op: string, x: Tensor, { axis, keepDims = false }: ReduceOptions): Attrs {
+  assertTensor(op, x);
   x.assertAlive(op);
   return { axes: normalizeAxes(op, axis, x.rank), keepDims };
 }
@@ -177,6 +179,7 @@ const argReduce =
   (op: 'argMax' | 'argMin') =>
   (x: Tensor, { axis, keepDims = false }: ArgOptions = {}): Tensor =>
     noGrad(() => {
+      assertTensor(op, x);
       x.assertAlive(op);
       if (axis !== undefined) {
         return runKernel1(op, argReduceKernel, [x], { op, axis: normalizeAxis(op, axis, x.rank), keepDims });

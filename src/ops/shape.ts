@@ -12,6 +12,7 @@ import {
   sizeOf,
   stridesOf,
 } from '../core/shape.ts';
+import { assertList, assertTensor } from './operand.ts';
 
 export { broadcastTo } from '../autograd/engine-ops.ts';
 
@@ -26,6 +27,8 @@ const reshapeOp: Op<Shape> = {
 
 /** The same elements in another shape, without a copy; one extent may be −1 and is then worked out. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  assertTensor('reshape', x);
+  assertList('reshape', 'shape', shape);
   const open = shape.indexOf(-1);
   let target = shape;
   if (open >= 0) {
@@ -51,7 +54,10 @@ export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
   if (x.rank === 0) return reshape(x, [1]);
   const start = normalizeAxis('flatten', startAxis, x.rank);
   const end = normalizeAxis('flatten', endAxis, x.rank);
-  if (start > end) throw new ArgumentError(`flatten: startAxis ${startAxis} lies behind endAxis ${endAxis}.`);
+  if (start > end)
+    throw new ArgumentError(
+      `flatten: startAxis ${startAxis} lies behind endAxis ${endAxis} in shape ${formatShape(x.shape)}; name them in ascending order.`,
+    );
   return reshape(x, [
     ...x.shape.slice(0, start),
     sizeOf(x.shape.slice(start, end + 1)),
@@ -68,7 +74,7 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
   for (const axis of list) {
     if (x.shape[axis] !== 1)
       throw new ShapeError(
-        `squeeze: axis ${axis} of ${formatShape(x.shape)} has extent ${x.shape[axis]}, not 1.`,
+        `squeeze: axis ${axis} of ${formatShape(x.shape)} has extent ${x.shape[axis]}, not 1; name axes of extent 1 only.`,
       );
   }
   return reshape(
@@ -105,6 +111,8 @@ const permuteOp: Op<readonly number[]> = {
 
 /** Axis i of the result is axis `axes[i]` of x. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
+  assertTensor('permute', x);
+  assertList('permute', 'axes', axes);
   const list = axes.map((axis) => normalizeAxis('permute', axis, x.rank));
   if (list.length !== x.rank || new Set(list).size !== x.rank) {
     throw new ArgumentError(

@@ -3,12 +3,13 @@ import { type UnaryName, unaryKernel } from '../../kernels/unary.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { add, div, mul, sub, where } from './binary.ts';
-import { greaterEqual, lessEqual, logicalAnd } from './compare.ts';
+import { isFinite as finite, greaterEqual, lessEqual, logicalAnd } from './compare.ts';
 import { full } from './create.ts';
 
 interface Scalars {
   readonly p?: number;
   readonly q?: number;
+  readonly r?: number;
 }
 
 /** A unary op; `saves` says what `derivative` reads: the input, the output, or neither. */
@@ -50,6 +51,14 @@ export const log = call(unaryOp('log', 'input', (g, x) => div(g, x)));
 export const log1p = call(unaryOp('log1p', 'input', (g, x) => div(g, add(x, 1))));
 /** eˣ − 1, accurate near 0. */
 export const expm1 = call(unaryOp('expm1', 'output', (g, y) => mul(g, add(y, 1))));
+/** 2ˣ */
+export const exp2 = call(unaryOp('exp2', 'output', (g, y) => mul(g, mul(y, Math.LN2))));
+/** The logarithm to base 2, exact for powers of two. */
+export const log2 = call(unaryOp('log2', 'input', (g, x) => div(mul(g, Math.LOG2E), x)));
+/** The logarithm to base 10. */
+export const log10 = call(unaryOp('log10', 'input', (g, x) => div(mul(g, Math.LOG10E), x)));
+/** ∛x, of negative numbers too. */
+export const cbrt = call(unaryOp('cbrt', 'output', (g, y) => div(g, mul(square(y), 3))));
 /** √x */
 export const sqrt = call(unaryOp('sqrt', 'output', (g, y) => div(mul(g, 0.5), y)));
 /** 1/√x */
@@ -112,3 +121,23 @@ const clipOp = unaryOp('clip', 'input', (g, x, { p = -Infinity, q = Infinity }) 
 
 /** min(max(x, low), high); the gradient passes where low ≤ x ≤ high. */
 export const clip = (x: Tensor, low: number, high: number): Tensor => apply(clipOp, [x], { p: low, q: high });
+
+/** What `nanToNum` puts in place of what is not finite. */
+export interface NanToNumOptions {
+  /** For NaN. Default: 0. */
+  nan?: number;
+  /** For ∞. Default: the largest float32, on every device. */
+  posInf?: number;
+  /** For −∞. Default: the least float32, on every device. */
+  negInf?: number;
+}
+
+const LARGEST_FLOAT32 = (2 - 2 ** -23) * 2 ** 127;
+
+const nanToNumOp = unaryOp('nanToNum', 'input', (g, x) => where(finite(x), g, 0));
+
+/** x with NaN and the infinities replaced; the gradient passes where x is finite. */
+export function nanToNum(x: Tensor, options: NanToNumOptions = {}): Tensor {
+  const { nan = 0, posInf = LARGEST_FLOAT32, negInf = -LARGEST_FLOAT32 } = options;
+  return apply(nanToNumOp, [x], { p: nan, q: posInf, r: negInf });
+}

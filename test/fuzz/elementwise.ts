@@ -63,7 +63,9 @@ const pairs = (Object.keys(binaryOps) as BinaryName[]).flatMap((op) =>
 
 /**
  * Sums and products are rounded once (2^-24); a driver's division may be off by 2.5 ulp (WGSL §15.7.4); pow is ours,
- * within 4 ulp.
+ * within 4 ulp. The remainder of mod is exact and then rounded once where the signs differ; the quotient of floorDiv is
+ * exact below 2^24 and within 2 ulp above. atan2 is a division and an atan of 2 ulp; hypot a rounded sum, a root of 2.5
+ * ulp, all halved by the root. The logarithm in logAddExp is at most log 2, 4 ulp of which count absolutely.
  */
 const REL: Partial<Record<BinaryName, number>> = {
   add: 1.2e-7,
@@ -71,18 +73,42 @@ const REL: Partial<Record<BinaryName, number>> = {
   mul: 1.2e-7,
   div: 4e-7,
   pow: 5e-7,
+  mod: 1.2e-7,
+  floorDiv: 2.4e-7,
+  atan2: 6e-7,
+  hypot: 4e-7,
+  logAddExp: 1.2e-7,
 };
+const ABS: Partial<Record<BinaryName, number>> = { atan2: 1.2e-38, logAddExp: 3e-7 };
+const tolerance = (op: BinaryName): { abs: number; rel: number } => ({
+  abs: ABS[op] ?? 0,
+  rel: REL[op] ?? 0,
+});
+
+/** Operands of every magnitude, close multiples among them; whole shifts around the 32 bits of a word. */
+function operands(op: BinaryName, dtype: DType, shape: readonly number[], next: () => number): HostTensor {
+  const made = values(dtype, shape, next);
+  const wide = op === 'mod' || op === 'floorDiv' || op === 'atan2' || op === 'hypot';
+  for (let index = 0; index < made.data.length; index++) {
+    if (dtype === 'int32' && op.endsWith('Shift') && next() < 0.5)
+      made.data[index] = Math.floor(next() * 36) - 2;
+    if (dtype === 'int32' && next() < 0.03) made.data[index] = next() < 0.5 ? -(2 ** 31) : -1;
+    if (dtype !== 'float32') continue;
+    if (wide && next() < 0.2) made.data[index] = (next() < 0.5 ? -1 : 1) * 10 ** (next() * 72 - 36);
+    if (op === 'logAddExp' && next() < 0.2) made.data[index] = (next() - 0.5) * 2e4;
+  }
+  return made;
+}
 
 const binary = fc
   .record({ pair: fc.constantFrom(...pairs), target: shapes, seed: fc.nat() })
   .chain(({ pair, target, seed }) =>
-    stretched(target, 2).map((operands) => {
+    stretched(target, 2).map((shapes) => {
       const next = uniforms(seed);
       return {
-        inputs: operands.map((shape) => values(pair.dtype, shape, next)),
+        inputs: shapes.map((shape) => operands(pair.op, pair.dtype, shape, next)),
         attrs: { op: pair.op },
-        abs: 0,
-        rel: REL[pair.op] ?? 0,
+        ...tolerance(pair.op),
       };
     }),
   );
@@ -92,10 +118,9 @@ const same = fc
   .map(({ pair, shape, seed }) => {
     const next = uniforms(seed);
     return {
-      inputs: [values(pair.dtype, shape, next), values(pair.dtype, shape, next)],
+      inputs: [operands(pair.op, pair.dtype, shape, next), operands(pair.op, pair.dtype, shape, next)],
       attrs: { op: pair.op },
-      abs: 0,
-      rel: REL[pair.op] ?? 0,
+      ...tolerance(pair.op),
     };
   });
 

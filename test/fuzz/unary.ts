@@ -43,6 +43,10 @@ const domains: Partial<Record<UnaryName, Domain>> = {
   powScalar: { low: 1e-6, high: 1e6, signed: true },
   rpowScalar: { low: 1e-6, high: 60, signed: true },
   neg: { low: 1e-30, high: 1e30, signed: true },
+  exp2: { low: 1e-30, high: 127, signed: true },
+  log2: { low: 1e-37, high: 1e38, signed: false },
+  log10: { low: 1e-37, high: 1e38, signed: false },
+  cbrt: { low: 1e-37, high: 1e38, signed: true },
 };
 const everywhere: Domain = { low: 1e-6, high: 100, signed: true };
 
@@ -106,6 +110,7 @@ function tolerance(op: UnaryName): { abs: number; rel: number } {
     case 'tan':
       // Towards the pole at 1.5 the remainder's error of 1e-8 grows by 1 / (pi / 2 - 1.5) = 14.
       return { abs: 1.2e-38, rel: 1e-6 };
+    case 'nanToNum':
     case 'neg':
     case 'abs':
     case 'sign':
@@ -128,7 +133,8 @@ function tolerance(op: UnaryName): { abs: number; rel: number } {
   }
 }
 
-function scalarsFor(op: UnaryName): fc.Arbitrary<{ p?: number; q?: number }> {
+function scalarsFor(op: UnaryName): fc.Arbitrary<{ p?: number; q?: number; r?: number }> {
+  if (op === 'nanToNum') return fc.tuple(scalar, scalar, scalar).map(([p, q, r]) => ({ p, q, r }));
   if (op === 'clip') {
     return fc.tuple(scalar, scalar).map(([p, q]) => ({ p: Math.min(p, q), q: Math.max(p, q) }));
   }

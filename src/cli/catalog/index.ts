@@ -1,8 +1,14 @@
 /** Every public op with the cases on which its gradient is checked; `docs/ops.md` is made from it. */
 import { binaryEntries } from './binary.ts';
+import { contractionEntries } from './contraction.ts';
+import { indexingEntries } from './indexing.ts';
+import { linalgEntries } from './linalg.ts';
 import { matmulEntries } from './matmul.ts';
 import { reduceEntries } from './reduce.ts';
+import { scanEntries } from './scan.ts';
 import { shapeEntries } from './shape.ts';
+import { sortEntries } from './sort.ts';
+import { structureEntries } from './structure.ts';
 import type { CatalogEntry } from './types.ts';
 import { unaryEntries } from './unary.ts';
 
@@ -12,6 +18,12 @@ export const catalog: readonly CatalogEntry[] = [
   ...reduceEntries,
   ...matmulEntries,
   ...shapeEntries,
+  ...structureEntries,
+  ...contractionEntries,
+  ...indexingEntries,
+  ...sortEntries,
+  ...scanEntries,
+  ...linalgEntries,
 ];
 
 /** Exported functions that are no ops. A new export must stand here or in the catalogue. */

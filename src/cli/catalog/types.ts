@@ -12,6 +12,10 @@ export type OpKind =
   | 'reduction'
   | 'matmul'
   | 'shape'
+  | 'indexing'
+  | 'order'
+  | 'scan'
+  | 'linalg'
   | 'softmax'
   | 'cast';
 

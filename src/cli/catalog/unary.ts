@@ -11,6 +11,7 @@ import {
   gradCase,
   type InputSpec,
   within,
+  withoutGradient,
 } from './types.ts';
 
 type Points = (shape: Shape) => InputSpec;
@@ -53,6 +54,10 @@ const POINTS: Record<string, Points> = {
   log: positive,
   log1p: between(-0.6, 2),
   expm1: anywhere,
+  exp2: anywhere,
+  log2: positive,
+  log10: positive,
+  cbrt: pointsAwayFromZero,
   sqrt: positive,
   rsqrt: positive,
   square: anywhere,
@@ -106,5 +111,17 @@ export const unaryEntries: readonly CatalogEntry[] = [
       ),
       gradCase('scalar', (x) => ops.clip(x as Tensor, 0, 1), given([0.4], [])),
     ],
+  ),
+  differentiable(
+    'nanToNum',
+    'unary',
+    [unaryKernel],
+    [
+      gradCase('finite', (x) => ops.nanToNum(x as Tensor), within(-2, 2, [2, 3])),
+      gradCase('own values', (x) => ops.nanToNum(x as Tensor, { nan: 1, posInf: 2 }), within(-2, 2, [])),
+    ],
+  ),
+  ...['isNaN', 'isFinite', 'isInf'].map((op) =>
+    withoutGradient(op, 'unary', [unaryKernel], 'the result is bool'),
   ),
 ];

@@ -1,0 +1,15 @@
+/** All microbenchmarks, one file per kernel family. */
+import type { BenchCase } from './case.ts';
+import { elementwiseCases } from './elementwise.ts';
+import { layoutCases } from './layout.ts';
+import { matmulCases } from './matmul.ts';
+import { randomCases } from './random.ts';
+import { reduceCases } from './reduce.ts';
+
+export const cases: readonly BenchCase[] = [
+  ...matmulCases,
+  ...reduceCases,
+  ...elementwiseCases,
+  ...layoutCases,
+  ...randomCases,
+];

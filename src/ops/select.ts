@@ -1,0 +1,110 @@
+/**
+ * Results whose shape depends on the data. Their size must be known to the host, so these functions are async: they
+ * read back (a mask, or sorted values) and must not stand inside `scope` or a captured step.
+ */
+import { noGrad } from '../autograd/modes.ts';
+import type { Tensor } from '../autograd/tensor.ts';
+import { DTypeError, ShapeError } from '../core/errors.ts';
+import { formatShape, sizeOf } from '../core/shape.ts';
+import { tensor } from './create.ts';
+import { reshape } from './shape.ts';
+import { argsort, selectRows } from './sort.ts';
+
+const positionsOf = (data: ArrayLike<number>): number[] => {
+  const positions: number[] = [];
+  for (let index = 0; index < data.length; index++) if (data[index] !== 0) positions.push(index);
+  return positions;
+};
+
+/** The coordinates of the elements other than 0, int32 (count, rank), in row-major order; NaN is not 0. */
+export async function nonzero(x: Tensor): Promise<Tensor> {
+  x.assertAlive('nonzero');
+  const { shape, rank, device } = x;
+  const positions = positionsOf(await x.data());
+  const coordinates = new Int32Array(positions.length * rank);
+  positions.forEach((position, row) => {
+    let rest = position;
+    for (let axis = rank - 1; axis >= 0; axis--) {
+      const extent = shape[axis] as number;
+      coordinates[row * rank + axis] = rest % extent;
+      rest = Math.floor(rest / extent);
+    }
+  });
+  return tensor(coordinates, { device, shape: [positions.length, rank] });
+}
+
+/**
+ * The elements of x where the bool `mask` is true, in row-major order: shape (count, …) with the axes of x that the mask
+ * does not cover. The mask has the shape of x's first axes. Differentiable with respect to x.
+ *
+ * @throws ShapeError when the mask does not cover the first axes of x.
+ */
+export async function booleanMask(x: Tensor, mask: Tensor): Promise<Tensor> {
+  x.assertAlive('booleanMask');
+  mask.assertAlive('booleanMask');
+  if (mask.dtype !== 'bool')
+    throw new DTypeError(`booleanMask: the mask is ${mask.dtype}; compare it or cast it to bool.`);
+  if (mask.rank > x.rank || mask.shape.some((extent, axis) => extent !== x.shape[axis])) {
+    throw new ShapeError(
+      `booleanMask: a mask of shape ${formatShape(mask.shape)} does not cover the first axes of ${formatShape(x.shape)}.`,
+    );
+  }
+  const positions = Int32Array.from(positionsOf(await mask.data()));
+  const rows = reshape(x, [sizeOf(mask.shape), ...x.shape.slice(mask.rank)]);
+  const indices = tensor(positions, { device: x.device });
+  const result = selectRows(rows, indices);
+  indices.dispose();
+  rows.dispose();
+  return result;
+}
+
+export interface UniqueOptions {
+  /** Also return where each element of x stands among the values. Default: false. */
+  returnInverse?: boolean;
+}
+
+export interface UniqueResult {
+  /** The distinct elements in ascending order; all NaN count as one, which is last. */
+  values: Tensor;
+  /** How often each occurs, int32. */
+  counts: Tensor;
+  /** Of x's shape, int32: `values[inverse]` is x. */
+  inverse?: Tensor;
+}
+
+/** The distinct elements of a tensor. No gradient. */
+export async function unique(x: Tensor, options: UniqueOptions = {}): Promise<UniqueResult> {
+  x.assertAlive('unique');
+  const { shape, device, size } = x;
+  const [values, order] = noGrad(() => {
+    const flat = reshape(x, [size]);
+    const indices = argsort(flat);
+    const sorted = selectRows(flat, indices);
+    flat.dispose();
+    return [sorted, indices] as const;
+  });
+  try {
+    const [data, places] = await Promise.all([values.data(), order.data()]);
+    const starts: number[] = [];
+    const inverse = new Int32Array(size);
+    for (let index = 0; index < size; index++) {
+      const value = data[index] as number;
+      const before = data[index - 1] as number;
+      const same = value === before || (Number.isNaN(value) && Number.isNaN(before));
+      if (index === 0 || !same) starts.push(index);
+      inverse[places[index] as number] = starts.length - 1;
+    }
+    const counts = Int32Array.from(starts, (start, index) => (starts[index + 1] ?? size) - start);
+    const at = tensor(Int32Array.from(starts), { device });
+    const result: UniqueResult = {
+      values: noGrad(() => selectRows(values, at)),
+      counts: tensor(counts, { device }),
+    };
+    at.dispose();
+    if (options.returnInverse) result.inverse = tensor(inverse, { device, shape });
+    return result;
+  } finally {
+    values.dispose();
+    order.dispose();
+  }
+}

@@ -1,0 +1,68 @@
+// out = [in0 | in1 | … | in6] along one axis, for any dtype of 32-bit words. All arrays count as matrices of the same
+// number of rows: the axes before the joined one make the rows, the joined one and those behind it the columns.
+//
+//   in0 … in6  (rows, end_p − end_{p−1})   read; an unused one has no columns
+//   out        (rows, columns)             one invocation owns one element, `=`
+//
+// ⌊n / columns⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31; multiplier 0 stands for a single row.
+
+struct Params {
+  count: u32,
+  columns: u32,
+  multiplier: u32,
+  shift: u32,
+  // The column behind the last one of each part.
+  end: array<vec4u, 2>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> in0: array<u32>;
+@group(0) @binding(2) var<storage, read> in1: array<u32>;
+@group(0) @binding(3) var<storage, read> in2: array<u32>;
+@group(0) @binding(4) var<storage, read> in3: array<u32>;
+@group(0) @binding(5) var<storage, read> in4: array<u32>;
+@group(0) @binding(6) var<storage, read> in5: array<u32>;
+@group(0) @binding(7) var<storage, read> in6: array<u32>;
+@group(0) @binding(8) var<storage, read_write> out: array<u32>;
+
+// The upper 32 bits of the 64-bit product.
+fn mulHigh(a: u32, b: u32) -> u32 {
+  let aLow = a & 0xffffu;
+  let aHigh = a >> 16u;
+  let bLow = b & 0xffffu;
+  let bHigh = b >> 16u;
+  let middle = aHigh * bLow + ((aLow * bLow) >> 16u);
+  let cross = aLow * bHigh + (middle & 0xffffu);
+  return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
+}
+
+@compute @workgroup_size(64)
+fn concat(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let row = mulHigh(index, params.multiplier) >> params.shift;
+  let column = index - row * params.columns;
+  let low = params.end[0];
+  let high = params.end[1];
+  var value: u32;
+  if (column < low.x) {
+    value = in0[row * low.x + column];
+  } else if (column < low.y) {
+    value = in1[row * (low.y - low.x) + (column - low.x)];
+  } else if (column < low.z) {
+    value = in2[row * (low.z - low.y) + (column - low.y)];
+  } else if (column < low.w) {
+    value = in3[row * (low.w - low.z) + (column - low.z)];
+  } else if (column < high.x) {
+    value = in4[row * (high.x - low.w) + (column - low.w)];
+  } else if (column < high.y) {
+    value = in5[row * (high.y - high.x) + (column - high.x)];
+  } else {
+    value = in6[row * (high.z - high.y) + (column - high.y)];
+  }
+  out[index] = value;
+}
