@@ -3,8 +3,8 @@ import { type DType, isFloat } from '../src/core/dtype.ts';
 import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { broadcastShapes, broadcastStrides, forEachOffset, sameShape, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/binary.wgsl';
-import { grid, type Kernel, type PipelineSpec, pipelineSpec, wgslModule } from './kernel.ts';
-import { collapse, writeAxes } from './strided.ts';
+import { grid, type Kernel, type PipelineSpec, type Plan, pipelineSpec, wgslModule } from './kernel.ts';
+import { collapse, hasRows, writeAxes } from './strided.ts';
 
 type Pair = (a: number, b: number) => number;
 
@@ -93,15 +93,30 @@ const module = wgslModule('binary', source);
 const ACCESS = ['read', 'read', 'write'] as const;
 const WORDS = 44;
 
+type Entry = 'binary' | 'binaryRows' | 'binarySame';
+
 /** By OP. */
-const samePipelines: PipelineSpec[] = [];
-const stridedPipelines: PipelineSpec[] = [];
+const pipelines: Record<Entry, PipelineSpec[]> = { binary: [], binaryRows: [], binarySame: [] };
+
+function planOf(entry: Entry, code: number, invocations: number, uniforms: Uint32Array): Plan {
+  const pipeline = (pipelines[entry][code] ??= pipelineSpec(module, entry, ACCESS, WORDS, { OP: code }));
+  uniforms[0] = invocations;
+  return {
+    steps: [
+      { pipeline, buffers: ['in0', 'in1', 'out0'], uniforms, workgroups: grid(Math.ceil(invocations / 64)) },
+    ],
+  };
+}
 
 export const binaryKernel: Kernel<BinaryAttrs> = {
   name: 'binary',
-  variants: ['strided', 'same'],
+  variants: ['strided', 'rows', 'same'],
 
-  supports: (variant, [a, b]) => variant === 'strided' || (!!a && !!b && sameShape(a.shape, b.shape)),
+  supports(variant, [a, b]) {
+    if (!a || !b || variant === 'strided') return true;
+    if (variant === 'same') return sameShape(a.shape, b.shape);
+    return hasRows(broadcastShapes('binary', a.shape, b.shape));
+  },
 
   infer(op, [a, b], attrs) {
     if (!a || !b) throw new ArgumentError(`${op}: two operands expected.`);
@@ -122,26 +137,21 @@ export const binaryKernel: Kernel<BinaryAttrs> = {
     if (!a || !b || !out) return { steps: [] };
     const code = codeOf(binaryOps[attrs.op], a.dtype) as number;
     const count = sizeOf(out.shape);
-    const same = variant ? variant === 'same' : sameShape(a.shape, b.shape);
-    const uniforms = new Uint32Array(same ? 4 : WORDS);
-    uniforms[0] = count;
-    if (!same) {
-      const { extents, strides } = collapse(out.shape, [
-        broadcastStrides(a.shape, out.shape),
-        broadcastStrides(b.shape, out.shape),
-      ]);
-      uniforms[1] = extents.length;
-      writeAxes(uniforms, 4, extents, strides);
+    if (variant === 'same' || (variant === undefined && sameShape(a.shape, b.shape))) {
+      return planOf('binarySame', code, Math.ceil(count / 4), Uint32Array.of(0, 0, 0, 0));
     }
-    const known = same ? samePipelines : stridedPipelines;
-    const pipeline = (known[code] ??= pipelineSpec(module, same ? 'binarySame' : 'binary', ACCESS, WORDS, {
-      OP: code,
-    }));
-    return {
-      steps: [
-        { pipeline, buffers: ['in0', 'in1', 'out0'], uniforms, workgroups: grid(Math.ceil(count / 64)) },
-      ],
-    };
+    const { extents, strides } = collapse(out.shape, [
+      broadcastStrides(a.shape, out.shape),
+      broadcastStrides(b.shape, out.shape),
+    ]);
+    const uniforms = new Uint32Array(WORDS);
+    uniforms[1] = extents.length;
+    strides.forEach((own, operand) => {
+      uniforms[2 + operand] = own.at(-1) ?? 0;
+    });
+    writeAxes(uniforms, 4, extents, strides);
+    const rows = variant ? variant === 'rows' : hasRows(out.shape);
+    return rows ? planOf('binaryRows', code, count / 4, uniforms) : planOf('binary', code, count, uniforms);
   },
 
   reference([a, b], [out], attrs) {

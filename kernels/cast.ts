@@ -51,7 +51,7 @@ export const castKernel: Kernel<CastAttrs> = {
 
   plan([input], [out], { scale = 1 }) {
     if (!input || !out) return { steps: [] };
-    const count = sizeOf(out.shape);
+    const count = Math.ceil(sizeOf(out.shape) / 4);
     const pipeline =
       input.dtype === 'uint8' ? unpack[isFloat(out.dtype) ? 1 : 0] : casts[kindOf(input.dtype, out.dtype)];
     if (!pipeline) return { steps: [] };

@@ -25,7 +25,8 @@ export const fillKernel: Kernel<FillAttrs> = {
 
   infer(op, _inputs, { shape, dtype, value, step }) {
     if (dtype === 'uint8') throw new DTypeError(`${op}: uint8 is for host data only; use int32 or float.`);
-    for (const number of step === undefined ? [value] : [value, step]) {
+    const last = value + Math.max(0, sizeOf(shape) - 1) * (step ?? 0);
+    for (const number of step === undefined ? [value] : [value, step, last]) {
       if (dtype === 'int32' && (!Number.isInteger(number) || number < -(2 ** 31) || number > 2 ** 31 - 1)) {
         throw new ArgumentError(
           `${op}: ${number} does not fit into int32; use a whole number, or a float dtype.`,
@@ -41,7 +42,7 @@ export const fillKernel: Kernel<FillAttrs> = {
   },
 
   plan(_inputs, _outputs, { shape, dtype, value, step }) {
-    const count = sizeOf(shape);
+    const count = Math.ceil(sizeOf(shape) / 4);
     const bits = dtype === 'float32' ? floatBits : (number: number) => number;
     const uniforms = new Uint32Array([count, bits(value), bits(step ?? 0), 0]);
     const pipeline = step === undefined ? fillPipeline : dtype === 'float32' ? iotaFloat : iotaInt;

@@ -39,7 +39,8 @@ export interface PipelineSpec {
 
 /**
  * Names a buffer of the running kernel: the i-th input, output or scratch buffer, i from 0 to 9, or the device's error
- * record: four words (op number, position, value, limit), of which the first offence wins.
+ * record: four words (op number, position, value, limit), of which the first offence wins. The limit's top bit tells that
+ * negative indices do not count from the end.
  */
 export type Slot = `in${number}` | `out${number}` | `tmp${number}` | 'err';
 

@@ -68,3 +68,9 @@ export function writeAxes(
     }
   }
 }
+
+/** Whether four neighbours always lie in one row, so that an invocation can own four of them. */
+export function hasRows(shape: Shape): boolean {
+  const last = shape.findLast((extent) => extent !== 1) ?? 1;
+  return last % 4 === 0;
+}

@@ -201,13 +201,14 @@ export const unaryKernel: Kernel<UnaryAttrs> = {
     const { code, predicate }: UnaryOp = unaryOps[attrs.op];
     const entry = predicate ? 'unaryTest' : integer ? 'unaryInt' : 'unary';
     const access = ['read', 'write'] as const;
+    const invocations = entry === 'unary' ? Math.ceil(count / 4) : count;
     return {
       steps: [
         {
           pipeline: pipelineSpec(unary, entry, access, 4, { OP: code }),
           buffers: ['in0', 'out0'],
-          uniforms: Uint32Array.of(count, bits(p), bits(q), bits(r)),
-          workgroups: grid(Math.ceil(count / 64)),
+          uniforms: Uint32Array.of(invocations, bits(p), bits(q), bits(r)),
+          workgroups: grid(Math.ceil(invocations / 64)),
         },
       ],
     };

@@ -3,19 +3,20 @@ import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { broadcastShapes, broadcastStrides, forEachOffset, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/where.wgsl';
 import { grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
-import { collapse, writeAxes } from './strided.ts';
+import { collapse, hasRows, writeAxes } from './strided.ts';
 
 const WORDS = 52;
-const pipeline = pipelineSpec(
-  wgslModule('where', source),
-  'choose',
-  ['read', 'read', 'read', 'write'],
-  WORDS,
-);
+const module = wgslModule('where', source);
+const ACCESS = ['read', 'read', 'read', 'write'] as const;
+const choose = pipelineSpec(module, 'choose', ACCESS, WORDS);
+const chooseRows = pipelineSpec(module, 'chooseRows', ACCESS, WORDS);
 
 export const whereKernel: Kernel<undefined> = {
   name: 'where',
-  variants: ['default'],
+  variants: ['elements', 'rows'],
+
+  supports: (variant, inputs) =>
+    variant === 'elements' || hasRows(broadcastShapes('where', ...inputs.map((input) => input.shape))),
 
   infer(op, [condition, a, b]) {
     if (!condition || !a || !b) throw new ArgumentError(`${op}: a condition and two operands expected.`);
@@ -28,27 +29,21 @@ export const whereKernel: Kernel<undefined> = {
     return [{ shape: broadcastShapes(op, condition.shape, a.shape, b.shape), dtype: a.dtype }];
   },
 
-  plan(inputs, [out]) {
+  plan(inputs, [out], _attrs, _traits, variant) {
     if (!out) return { steps: [] };
-    const count = sizeOf(out.shape);
+    const rows = variant ? variant === 'rows' : hasRows(out.shape);
+    const invocations = sizeOf(out.shape) / (rows ? 4 : 1);
     const { extents, strides } = collapse(
       out.shape,
       inputs.map((input) => broadcastStrides(input.shape, out.shape)),
     );
     const uniforms = new Uint32Array(WORDS);
-    uniforms[0] = count;
+    uniforms[0] = invocations;
     uniforms[1] = extents.length;
     writeAxes(uniforms, 4, extents, strides);
-    return {
-      steps: [
-        {
-          pipeline,
-          buffers: ['in0', 'in1', 'in2', 'out0'],
-          uniforms,
-          workgroups: grid(Math.ceil(count / 64)),
-        },
-      ],
-    };
+    const pipeline = rows ? chooseRows : choose;
+    const workgroups = grid(Math.ceil(invocations / 64));
+    return { steps: [{ pipeline, buffers: ['in0', 'in1', 'in2', 'out0'], uniforms, workgroups }] };
   },
 
   reference([condition, a, b], [out]) {

@@ -5,6 +5,7 @@ import {
   AsyncCallbackError,
   add,
   apply,
+  applyAll,
   assign,
   backward,
   CpuDevice,
@@ -17,6 +18,7 @@ import {
   log,
   matmul,
   max,
+  min,
   mul,
   noGrad,
   type Op,
@@ -346,6 +348,123 @@ for (const [where, open] of [
     );
   });
 
+  test('gradients share no memory, with each other or with the gradient that was passed in', async () => {
+    close(
+      await resultsOf(() => {
+        const [a, b, c] = [leaf([1, 2]), leaf([3, 4]), leaf([5, 6])];
+        const given = tensor([10, 20]);
+        sum(add(a, b)).backward();
+        noGrad(() => assign(a.grad as Tensor, Float32Array.of(7, 7)));
+        backward(add(c, 1), { gradient: given });
+        noGrad(() => assign(c.grad as Tensor, Float32Array.of(0, 0)));
+        return [gradOf(b), given];
+      }),
+      [
+        [1, 1],
+        [10, 20],
+      ],
+    );
+  });
+
+  test('a rule may return one tensor for two inputs, or what it saved, backward after backward', async () => {
+    const twin: Op = {
+      name: 'twin',
+      forward: ([a, b]) => add(a as Tensor, b as Tensor),
+      backward({ grad }) {
+        let both: Tensor | undefined;
+        const once = (): Tensor => (both ??= mul(grad, 2));
+        return [once, once];
+      },
+    };
+    const product: Op = {
+      name: 'product',
+      forward: ([a, b]) => mul(a as Tensor, b as Tensor),
+      saves: ([a, b]) => [a, b],
+      backward: ({ saved: [a, b] }) => [() => b as Tensor, () => a as Tensor], // For a gradient of ones.
+    };
+    close(
+      await resultsOf(() => {
+        const [a, b] = [leaf([1, 2]), leaf([3, 4])];
+        const first = sum(apply(twin, [a, b], undefined));
+        first.backward({ retainGraph: true });
+        first.backward({ retainGraph: true });
+        const [c, d] = [leaf([1, 2]), leaf([3, 4])];
+        const second = sum(apply(product, [c, d], undefined));
+        second.backward({ retainGraph: true });
+        noGrad(() => assign(c.grad as Tensor, Float32Array.of(0, 0)));
+        second.backward({ retainGraph: true });
+        return [gradOf(a), gradOf(b), gradOf(c), gradOf(d), c, d];
+      }),
+      [
+        [4, 4],
+        [4, 4],
+        [3, 4],
+        [2, 4],
+        [1, 2],
+        [3, 4],
+      ],
+    );
+  });
+
+  test('the gradient of an output that nobody used is zeros', async () => {
+    const pair: Op = {
+      name: 'pair',
+      forward: ([x]) => [mul(x as Tensor, 2), mul(x as Tensor, 3)],
+      backward: ({ grad, grads: [first, second] }) => {
+        assert.is(first, undefined);
+        return [() => add(mul(grad, 2), mul(second as Tensor, 3))];
+      },
+    };
+    close(
+      await resultOf(() => {
+        const x = leaf([1, 2]);
+        sum(applyAll(pair, [x], undefined)[1] as Tensor).backward();
+        return gradOf(x);
+      }),
+      [3, 3],
+    );
+  });
+
+  test('the gradient of max and min goes to the first NaN', async () => {
+    const values = [
+      [1, Number.NaN, 5, Number.NaN],
+      [2, 8, 8, 0],
+    ];
+    close(
+      await resultsOf(() =>
+        [max, min].map((reduce) => {
+          const x = leaf(values);
+          sum(reduce(x, { axis: 1 })).backward();
+          return gradOf(x);
+        }),
+      ),
+      [
+        [
+          [0, 1, 0, 0],
+          [0, 1, 0, 0],
+        ],
+        [
+          [0, 1, 0, 0],
+          [0, 0, 0, 1],
+        ],
+      ],
+    );
+  });
+
+  test('grad passes by a part of the graph that was freed and is not needed', async () => {
+    close(
+      await resultsOf(() => {
+        const [x, y] = [leaf([1, 2]), leaf([3, 4])];
+        const used = square(x);
+        sum(used).backward();
+        const loss = sum(add(used, square(y)));
+        fails(() => grad(loss, [x], { retainGraph: true }), 'graph-freed', /square/);
+        return grad(loss, [y]);
+      }),
+      [[6, 8]],
+    );
+  });
+
   test('a chain of 3000 ops, forward, backward and disposal without recursion', async () => {
     const [value, gradient] = await resultsOf(() => {
       const x = leaf([1]);
@@ -414,6 +533,40 @@ for (const [where, open] of [
         /7/,
       );
     }));
+
+  test('a gradient of another dtype or device is refused', () => {
+    const other = new CpuDevice();
+    const given = (make: () => Tensor): Op => ({
+      name: 'crooked',
+      forward: ([x]) => mul(x as Tensor, 2),
+      backward: () => [make],
+    });
+    scope(() => {
+      const x = leaf([1, 2]);
+      const whole = tensor([1, 2], { dtype: 'int32' });
+      const away = tensor([1, 2], { device: other });
+      for (const gradient of [whole, away]) {
+        fails(() => backward(mul(x, 2), { gradient }), 'dtype', /^backward:/);
+        fails(() => grad(mul(x, 2), [x], { gradients: [gradient] }), 'dtype', /^grad:/);
+        fails(() => (x.grad = gradient), 'dtype', /^grad:/);
+      }
+      assert.is(x.grad, null);
+      const backwardOf = (make: () => Tensor) => () => sum(apply(given(make), [x], undefined)).backward();
+      fails(
+        backwardOf(() => whole),
+        'gradient-dtype',
+        /crooked/,
+        /int32/,
+      );
+      fails(
+        backwardOf(() => away),
+        away.dtype === x.dtype ? 'gradient-device' : 'gradient-dtype',
+        /crooked/,
+      );
+      assert.is(x.grad, null);
+    });
+    other.destroy();
+  });
 
   test('no-grad', () =>
     scope(() => {

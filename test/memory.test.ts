@@ -3,25 +3,31 @@ import * as assert from 'uvu/assert';
 import {
   add,
   apply,
+  argMax,
   assign,
+  cast,
   type Device,
   exp,
   grad,
   keep,
+  logSumExp,
   matmul,
   mean,
   mul,
   noGrad,
+  norm2,
   type Op,
   randomNormal,
   scope,
   setDefaultDevice,
   setSeed,
   square,
+  std,
   sub,
   sum,
   type Tensor,
   tensor,
+  variance,
   zeros,
 } from '../src/node.ts';
 import { cpuDevice, isLong, seed, suite, testDevice } from './support/harness.ts';
@@ -213,6 +219,66 @@ for (const [where, open] of [
       sum(square(first)).backward();
       grad(sum(exp(square(x))), [x], { createGraph: true });
     }));
+
+  test('casts of a tracked tensor to bool and int32 leave nothing', (device) => {
+    const x = leaf([0.5, 2]);
+    const { bytes, tensors } = device.memory();
+    for (let round = 0; round < 50; round++) {
+      scope(() => {
+        cast(square(x), 'bool');
+        cast(x, 'int32');
+      });
+      assert.is(device.memory().bytes, bytes);
+      assert.is(device.memory().tensors, tensors);
+    }
+    x.dispose();
+  });
+
+  test('a scope may return the gradient of a leaf that it made', async (device) => {
+    const before = device.memory().tensors;
+    const gradient = (): Tensor =>
+      scope(() => {
+        const x = leaf([1, 2]);
+        sum(square(x)).backward();
+        return x.grad as Tensor;
+      });
+    const returned = gradient();
+    assert.is(device.memory().tensors, before + 1);
+    close(await returned.array(), [2, 4]);
+    returned.dispose();
+    scope(() => {
+      assert.not(gradient().disposed);
+      assert.is(device.memory().tensors, before + 1);
+    });
+    assert.is(device.memory().tensors, before);
+  });
+
+  test('composed ops outside of scopes leave their result alone alive', (device) => {
+    const x = tensor([
+      [1, 2, 3],
+      [4, 5, 7],
+    ]);
+    const v = tensor([1, 2, 3]);
+    const composed: Record<string, () => Tensor> = {
+      variance: () => variance(x, { axis: 1 }),
+      std: () => std(x),
+      norm2: () => norm2(x),
+      logSumExp: () => logSumExp(x, { axis: 1 }),
+      'matmul, column': () => matmul(x, v),
+      'matmul, row': () => matmul(v, x, { transposeB: true }),
+      'matmul, both': () => matmul(v, v),
+      argMax: () => argMax(x),
+      'argMax, keepDims': () => argMax(x, { keepDims: true }),
+    };
+    const { tensors, bytes } = device.memory();
+    for (const [name, f] of Object.entries(composed)) {
+      const y = f();
+      assert.is(device.memory().tensors, tensors + 1, name);
+      y.dispose();
+      assert.is(device.memory().bytes, bytes, name);
+    }
+    for (const t of [x, v]) t.dispose();
+  });
 
   const steps = isLong ? 2000 : 200;
   test(`${steps} training steps keep memory flat after step 10`, async (device) => {

@@ -8,6 +8,7 @@ import {
   arange,
   argMax,
   argMin,
+  assign,
   bernoulli,
   bitwiseAnd,
   broadcastTo,
@@ -704,6 +705,33 @@ for (const [name, open] of [
     ]);
     assert.equal(a, b);
     assert.is(own.counter, 5);
+  });
+
+  test('numbers that do not fit into int32 or bool are refused', async () => {
+    const whole = { dtype: 'int32' } as const;
+    scope(() => {
+      for (const value of [2 ** 31, -(2 ** 31) - 1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+        fails(() => full([2], value, whole), 'argument', /^full:/, /int32/);
+        fails(() => assign(zeros([1], whole), Float64Array.of(value)), 'dtype', /^assign:/, /int32/);
+        fails(() => tensor([value], whole), 'dtype', /^tensor:/, /int32/);
+      }
+      fails(() => full([2], 2, { dtype: 'bool' }), 'argument', /^full:/, /bool/);
+      fails(() => arange(0, 3, 0.5, whole), 'argument', /^arange: 0\.5/);
+      fails(() => arange(0.5, 3, 1, whole), 'argument', /^arange: 0\.5/);
+      fails(() => arange(2 ** 31 - 2, 2 ** 31 + 1, 1, whole), 'argument', /^arange: 2147483648/);
+    });
+    const results = scope(() => {
+      const flags = tensor([true, false, false]);
+      assign(flags, Float32Array.of(0, -3, 0.25));
+      const ends = [full([1], 2 ** 31 - 1, whole), full([1], -(2 ** 31), whole)];
+      return [flags, ...ends, arange(2 ** 31 - 2, 2 ** 31, 1, whole)];
+    });
+    const data = await Promise.all(results.map((x) => x.data()));
+    for (const x of results) x.dispose();
+    assert.equal(
+      data.map((values) => Array.from(values)),
+      [[0, 1, 1], [2 ** 31 - 1], [-(2 ** 31)], [2 ** 31 - 2, 2 ** 31 - 1]],
+    );
   });
 }
 

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import * as assert from 'uvu/assert';
+import { gatherKernel } from '../kernels/gather.ts';
 import {
   type AdapterChoice,
   add,
@@ -9,12 +10,16 @@ import {
   CpuDevice,
   DeviceLostError,
   defaultDevice,
+  detectAnomaly,
+  full,
   type GpuDevice,
   init,
   type Kernel,
   LimitError,
   matmul,
   mul,
+  noGrad,
+  type Operand,
   pipelineSpec,
   randomNormal,
   ShaderError,
@@ -199,6 +204,105 @@ gpuTest('observers see pipelines, ops, submits and memory, and can leave', async
   x.dispose();
   assert.is(seen.free, 2);
   device.destroy();
+});
+
+gpuTest('reads that together exceed the largest buffer', async () => {
+  const device = await fresh({ limits: 'default' });
+  const count = 25 * 2 ** 20;
+  assert.ok(3 * 4 * count > device.gpu.limits.maxBufferSize);
+  const large = [1, 2, 3].map((value) => full([count], value));
+  const values = await Promise.all(large.map((x) => x.data()));
+  values.forEach((data, index) => {
+    assert.is(data.length, count);
+    for (const at of [0, 1, count >> 1, count - 1]) assert.is(data[at], index + 1);
+  });
+  for (const x of large) x.dispose();
+  await device.trim();
+  device.destroy();
+});
+
+gpuTest('trim while ops are being recorded', async () => {
+  const device = await fresh();
+  for (let pause = 0; pause < 12; pause++) {
+    scope(() => mul(tensor([1, 2]), 2));
+    const trimmed = device.trim();
+    const results: Tensor[] = [];
+    // Temporaries of these ops go back to the pool before the ops are submitted.
+    const record = (): unknown => results.push(scope(() => mul(add(tensor([1, 2]), pause), 3)));
+    for (let tick = 0; tick < pause; tick++) await Promise.resolve();
+    record();
+    if (pause % 3 === 0) await new Promise((resolve) => setImmediate(resolve));
+    record();
+    await trimmed;
+    record();
+    const expected = [3 * (1 + pause), 3 * (2 + pause)];
+    close(await Promise.all(results.map((x) => x.array())), [expected, expected, expected]);
+    for (const x of results) x.dispose();
+  }
+  device.destroy();
+});
+
+gpuTest('a forced variant that cannot run these shapes is refused', (device) => {
+  const operand = (dtype: 'float32' | 'int32', shape: number[]): Operand => ({
+    shape,
+    dtype,
+    storage: device.allocate(
+      'test',
+      dtype,
+      shape.reduce((size, extent) => size * extent, 1),
+    ),
+  });
+  const inputs = [operand('float32', [4, 3]), operand('int32', [2])];
+  const { tensors } = device.memory();
+  const gather = (variant: string) => () =>
+    device.run('gather', gatherKernel, inputs, { mode: 'take', axis: 0 }, { variant });
+  fails(gather('quad'), 'argument', /^gather: variant 'quad'/, /shapes/);
+  fails(gather('other'), 'argument', /^gather: variant 'other'/, /does not exist/);
+  assert.is(device.memory().tensors, tensors);
+  for (const { storage } of inputs) storage.release();
+});
+
+/** What was rejected unheard while `body` ran, and a little later. */
+async function unheard(body: () => Promise<void>): Promise<unknown[]> {
+  const seen: unknown[] = [];
+  const listen = (reason: unknown): unknown => seen.push(reason);
+  process.on('unhandledRejection', listen);
+  try {
+    await body();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  } finally {
+    process.off('unhandledRejection', listen);
+  }
+  return seen;
+}
+
+test('bodies that throw in detectAnomaly and noGrad leave no rejection that nobody hears', async () => {
+  const seen = await unheard(async () => {
+    const device = await fresh();
+    let message = '';
+    await detectAnomaly(device, () => {
+      scope(() => mul(tensor([1]), 2));
+      throw new Error('mine');
+    }).catch((error: Error) => (message = error.message));
+    assert.is(message, 'mine');
+    fails(
+      () =>
+        noGrad(async () => {
+          throw new Error('late');
+        }),
+      'async-callback',
+    );
+    device.destroy();
+  });
+  assert.equal(seen, []);
+});
+
+test('several init() at once leave the environment as it was', async () => {
+  const pins = (): (string | undefined)[] => [process.env.VK_DRIVER_FILES, process.env.VK_ICD_FILENAMES];
+  const before = pins();
+  const devices = await Promise.all([fresh(), fresh(), fresh({ limits: 'default' })]);
+  assert.equal(pins(), before);
+  for (const device of devices) device.destroy();
 });
 
 gpuTest('destroy rejects pending reads, and later calls say so', async () => {

@@ -2,18 +2,19 @@
 //
 //   a    (any, broadcast to out)  read
 //   b    (any, broadcast to out)  read
-//   out  (count,)                 one invocation owns one element, `=`
+//   out  (count,)                 `=`; one invocation owns one element (binary) or four neighbours (the others)
 //
-// `binary` walks both operands by strides (0 along a stretched axis); `binarySame` is for operands that lie like the
-// output. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are
+// `binarySame` is for operands that lie like the output. The others walk both operands by strides (0 along a stretched
+// axis): `binaryRows` where the last extent is a multiple of four, so that four neighbours share a row, `binary` always.
+// `count` counts what the invocations own. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are
 // those of `binaryOps` in kernels/binary.ts. Elementary functions are our own, within 4 ulp (pow, atan2, hypot; logAddExp
 // within 3e-7 near 0), and mod and floorDiv divide exactly.
 
 struct Params {
   count: u32,
   rank: u32,
-  unused0: u32,
-  unused1: u32,
+  lastA: u32,                    // strides of the last axis
+  lastB: u32,
   extent: array<vec4u, 2>,
   multiplier: array<vec4u, 2>,
   shift: array<vec4u, 2>,
@@ -25,6 +26,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> a: array<u32>;
 @group(0) @binding(2) var<storage, read> b: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> a4: array<vec4u>;
+@group(0) @binding(2) var<storage, read> b4: array<vec4u>;
+@group(0) @binding(3) var<storage, read_write> out4: array<vec4u>;
 
 override OP: u32 = 0u;
 
@@ -439,6 +443,21 @@ fn apply(x: u32, y: u32) -> u32 {
   }
 }
 
+// Where an output's coordinates lead in a and in b.
+fn binaryAddresses(index: u32) -> vec2u {
+  var rest = index;
+  var address = vec2u(0u);
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let row = (axis - 1u) >> 2u;
+    let part = (axis - 1u) & 3u;
+    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
+    let coordinate = rest - quotient * params.extent[row][part];
+    address += coordinate * vec2u(params.strideA[row][part], params.strideB[row][part]);
+    rest = quotient;
+  }
+  return address + rest * vec2u(params.strideA[0][0], params.strideB[0][0]);
+}
+
 @compute @workgroup_size(64)
 fn binary(
   @builtin(workgroup_id) group: vec3u,
@@ -447,19 +466,26 @@ fn binary(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  var rest = index;
-  var addressA = 0u;
-  var addressB = 0u;
-  for (var axis = params.rank; axis > 1u; axis--) {
-    let row = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
-    let coordinate = rest - quotient * params.extent[row][part];
-    addressA += coordinate * params.strideA[row][part];
-    addressB += coordinate * params.strideB[row][part];
-    rest = quotient;
-  }
-  out[index] = apply(a[addressA + rest * params.strideA[0][0]], b[addressB + rest * params.strideB[0][0]]);
+  let address = binaryAddresses(index);
+  out[index] = apply(a[address.x], b[address.y]);
+}
+
+fn applyFour(x: vec4u, y: vec4u) -> vec4u {
+  return vec4u(apply(x.x, y.x), apply(x.y, y.y), apply(x.z, y.z), apply(x.w, y.w));
+}
+
+@compute @workgroup_size(64)
+fn binaryRows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let address = binaryAddresses(4u * index);
+  let i = address.x + params.lastA * vec4u(0u, 1u, 2u, 3u);
+  let j = address.y + params.lastB * vec4u(0u, 1u, 2u, 3u);
+  out4[index] = applyFour(vec4u(a[i.x], a[i.y], a[i.z], a[i.w]), vec4u(b[j.x], b[j.y], b[j.z], b[j.w]));
 }
 
 @compute @workgroup_size(64)
@@ -470,5 +496,5 @@ fn binarySame(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  out[index] = apply(a[index], b[index]);
+  out4[index] = applyFour(a4[index], b4[index]);
 }

@@ -1,7 +1,7 @@
 // out[i] = convert(input[i]); `unpack` also multiplies: out[i] = byte_i · scale.
 //
 //   input  (count,)  read; packed uint8: four elements to a word, the first in the lowest byte
-//   out    (count,)  one invocation owns one element, `=`
+//   out    (4 count,)  one invocation owns four neighbours, `=`
 //
 // float → int truncates towards zero, saturates at the ends of int32, and turns NaN into 0.
 // Anything → bool is `≠ 0`; NaN is true.
@@ -15,7 +15,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> input4: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> out4: array<vec4u>;
 
 const FLOAT_TO_INT = 0u;
 const FLOAT_TO_BOOL = 1u;
@@ -56,7 +57,8 @@ fn castWords(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  out[index] = convert(input[index]);
+  let x = input4[index];
+  out4[index] = vec4u(convert(x.x), convert(x.y), convert(x.z), convert(x.w));
 }
 
 @compute @workgroup_size(64)
@@ -67,10 +69,10 @@ fn unpack(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  let byte = (input[index >> 2u] >> ((index & 3u) * 8u)) & 0xffu;
+  let bytes = unpack4xU8(input[index]);
   if (TO_FLOAT) {
-    out[index] = bitcast<u32>(f32(byte) * params.scale);
+    out4[index] = bitcast<vec4u>(vec4f(bytes) * params.scale);
   } else {
-    out[index] = byte;
+    out4[index] = bytes;
   }
 }

@@ -2,25 +2,35 @@
 // It makes permutations, broadcasts, slices and flips, which differ only in strides.
 //
 //   input  (any)      read
-//   out    (count,)   one invocation owns one element, `=`
+//   out    (count,)   `=`; one invocation owns one element (copy), four neighbours (copyRows, where the last extent is a
+//                     multiple of four), or four by four elements (copyBlocks, where the input's neighbours lie along
+//                     another axis than the output's, both multiples of four)
 //
-// Axes run from the outermost to the innermost; strides are two's complement, so a flip has a negative one.
-// ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31.
+// Axes run from the outermost to the innermost; strides are two's complement, so a flip has a negative one. For copyBlocks
+// the axis of the input's neighbours comes last and the output's before it, both counted in fours, and `outStride` leads
+// to the output. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31. `count` counts invocations.
 
 struct Params {
   count: u32,
   rank: u32,
   offset: u32,
-  unused: u32,
+  step: u32,                     // copyRows: stride of the last axis; copyBlocks: input stride of the output's neighbours
+  outStep: u32,                  // copyBlocks: output stride of the input's neighbours
+  unused0: u32,
+  unused1: u32,
+  unused2: u32,
   extent: array<vec4u, 2>,
   multiplier: array<vec4u, 2>,
   shift: array<vec4u, 2>,
   stride: array<vec4u, 2>,
+  outStride: array<vec4u, 2>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<u32>;
 @group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> input4: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> out4: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -33,6 +43,21 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
 }
 
+// Where the coordinates of element `index` lead in the input (x) and, with outStride, in the output (y).
+fn copyAddresses(index: u32) -> vec2u {
+  var rest = index;
+  var address = vec2u(params.offset, 0u);
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let word = (axis - 1u) >> 2u;
+    let part = (axis - 1u) & 3u;
+    let quotient = mulHigh(rest, params.multiplier[word][part]) >> params.shift[word][part];
+    let coordinate = rest - quotient * params.extent[word][part];
+    address += coordinate * vec2u(params.stride[word][part], params.outStride[word][part]);
+    rest = quotient;
+  }
+  return address + rest * vec2u(params.stride[0][0], params.outStride[0][0]);
+}
+
 @compute @workgroup_size(64)
 fn copy(
   @builtin(workgroup_id) group: vec3u,
@@ -41,14 +66,38 @@ fn copy(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  var rest = index;
-  var address = params.offset;
-  for (var axis = params.rank; axis > 1u; axis--) {
-    let word = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    let quotient = mulHigh(rest, params.multiplier[word][part]) >> params.shift[word][part];
-    address += (rest - quotient * params.extent[word][part]) * params.stride[word][part];
-    rest = quotient;
-  }
-  out[index] = input[address + rest * params.stride[0][0]];
+  out[index] = input[copyAddresses(index).x];
+}
+
+@compute @workgroup_size(64)
+fn copyRows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let i = copyAddresses(4u * index).x + params.step * vec4u(0u, 1u, 2u, 3u);
+  out4[index] = vec4u(input[i.x], input[i.y], input[i.z], input[i.w]);
+}
+
+@compute @workgroup_size(64)
+fn copyBlocks(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let address = copyAddresses(index);
+  let i = (address.x + params.step * vec4u(0u, 1u, 2u, 3u)) >> vec4u(2u);
+  let x0 = input4[i.x];
+  let x1 = input4[i.y];
+  let x2 = input4[i.z];
+  let x3 = input4[i.w];
+  let o = (address.y + params.outStep * vec4u(0u, 1u, 2u, 3u)) >> vec4u(2u);
+  out4[o.x] = vec4u(x0.x, x1.x, x2.x, x3.x);
+  out4[o.y] = vec4u(x0.y, x1.y, x2.y, x3.y);
+  out4[o.z] = vec4u(x0.z, x1.z, x2.z, x3.z);
+  out4[o.w] = vec4u(x0.w, x1.w, x2.w, x3.w);
 }

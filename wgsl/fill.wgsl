@@ -1,7 +1,7 @@
 // fill:  out[i] = value            (any dtype, the value's bits)
 // iota:  out[i] = start + i · step (float32, computed as fma(i, step, start); int32 in integers)
 //
-//   out  (count,)  one invocation owns one element, `=`
+//   out  (4 count,)  one invocation owns four neighbours, `=`
 
 struct Params {
   count: u32,
@@ -11,7 +11,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4u>;
 
 override IS_INT: bool = false;
 
@@ -23,7 +23,7 @@ fn fill(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  out[index] = params.value;
+  out[index] = vec4u(params.value);
 }
 
 @compute @workgroup_size(64)
@@ -34,9 +34,11 @@ fn iota(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
+  let i = 4u * index + vec4u(0u, 1u, 2u, 3u);
   if (IS_INT) {
-    out[index] = params.value + index * params.step;
+    out[index] = params.value + i * params.step;
   } else {
-    out[index] = bitcast<u32>(fma(f32(index), bitcast<f32>(params.step), bitcast<f32>(params.value)));
+    let start = vec4f(bitcast<f32>(params.value));
+    out[index] = bitcast<vec4u>(fma(vec4f(i), vec4f(bitcast<f32>(params.step)), start));
   }
 }

@@ -3,8 +3,8 @@
 //   binding 1   values / words                (count,)   read
 //   binding 2   results / wordsOut / flags    (count,)   write
 //
-// Invocation i owns element i and writes it with `=`. `unary` works on f32, `unaryInt` on i32 (which wraps), `unaryTest`
-// answers a question about an f32 with 0 or 1.
+// `unary` works on f32, and each invocation owns four neighbours; `unaryInt` works on i32 (which wraps), `unaryTest`
+// answers a question about an f32 with 0 or 1, and there each invocation owns one element. All write with `=`.
 // The codes are those of `unaryOps` in kernels/unary.ts. A driver's own exp, log, sin … are too loose, or lose NaN,
 // so every elementary function stands below: polynomials after Cephes and fdlibm, about 2 ulp each.
 
@@ -18,8 +18,8 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> values: array<f32>;
-@group(0) @binding(2) var<storage, read_write> results: array<f32>;
+@group(0) @binding(1) var<storage, read> values: array<vec4f>;
+@group(0) @binding(2) var<storage, read_write> results: array<vec4f>;
 @group(0) @binding(1) var<storage, read> words: array<i32>;
 @group(0) @binding(2) var<storage, read_write> wordsOut: array<i32>;
 @group(0) @binding(2) var<storage, read_write> flags: array<u32>;
@@ -519,6 +519,12 @@ fn applyFloat(x: f32, p: f32, q: f32) -> f32 {
   }
 }
 
+// NaN in, NaN out; only x^0 is 1 for every x, and nanToNum replaces it.
+fn applyKeepingNan(x: f32) -> f32 {
+  let y = applyFloat(x, bitcast<f32>(params.p), bitcast<f32>(params.q));
+  return select(y, x, isNan(x) && OP != 37u && OP != 48u);
+}
+
 @compute @workgroup_size(64)
 fn unary(
   @builtin(workgroup_id) group: vec3u,
@@ -528,9 +534,7 @@ fn unary(
   let i = (group.x + group.y * groups.x) * 64u + lane;
   if (i >= params.count) { return; }
   let x = values[i];
-  let y = applyFloat(x, bitcast<f32>(params.p), bitcast<f32>(params.q));
-  // NaN in, NaN out; only x^0 is 1 for every x, and nanToNum replaces it.
-  results[i] = select(y, x, isNan(x) && OP != 37u && OP != 48u);
+  results[i] = vec4f(applyKeepingNan(x.x), applyKeepingNan(x.y), applyKeepingNan(x.z), applyKeepingNan(x.w));
 }
 
 fn applyInt(x: i32, p: i32, q: i32) -> i32 {
@@ -566,7 +570,7 @@ fn unaryTest(
 ) {
   let i = (group.x + group.y * groups.x) * 64u + lane;
   if (i >= params.count) { return; }
-  let size = bitcast<u32>(values[i]) & 0x7fffffffu;
+  let size = bitcast<u32>(words[i]) & 0x7fffffffu;
   var holds: bool;
   switch (OP) {
     case 45u: { holds = size > 0x7f800000u; }

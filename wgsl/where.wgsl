@@ -2,7 +2,10 @@
 //
 //   condition  (any, broadcast to out)  read, bool words
 //   a, b       (any, broadcast to out)  read
-//   out        (count,)                 one invocation owns one element, `=`
+//   out        (count,)                 `=`; one invocation owns one element (choose), or four neighbours (chooseRows,
+//                                       where the last extent is a multiple of four)
+//
+// `count` counts invocations.
 
 struct Params {
   count: u32,
@@ -22,6 +25,7 @@ struct Params {
 @group(0) @binding(2) var<storage, read> a: array<u32>;
 @group(0) @binding(3) var<storage, read> b: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out: array<u32>;
+@group(0) @binding(4) var<storage, read_write> out4: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -34,6 +38,21 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
 }
 
+// Where an output's coordinates lead in the condition (x), in a (y) and in b (z).
+fn whereAddresses(index: u32) -> vec3u {
+  var rest = index;
+  var address = vec3u(0u);
+  for (var axis = params.rank; axis > 1u; axis--) {
+    let row = (axis - 1u) >> 2u;
+    let part = (axis - 1u) & 3u;
+    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
+    let coordinate = rest - quotient * params.extent[row][part];
+    address += coordinate * vec3u(params.strideCondition[row][part], params.strideA[row][part], params.strideB[row][part]);
+    rest = quotient;
+  }
+  return address + rest * vec3u(params.strideCondition[0][0], params.strideA[0][0], params.strideB[0][0]);
+}
+
 @compute @workgroup_size(64)
 fn choose(
   @builtin(workgroup_id) group: vec3u,
@@ -42,21 +61,30 @@ fn choose(
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  var rest = index;
-  var addressCondition = 0u;
-  var addressA = 0u;
-  var addressB = 0u;
-  for (var axis = params.rank; axis > 1u; axis--) {
-    let row = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
-    let coordinate = rest - quotient * params.extent[row][part];
-    addressCondition += coordinate * params.strideCondition[row][part];
-    addressA += coordinate * params.strideA[row][part];
-    addressB += coordinate * params.strideB[row][part];
-    rest = quotient;
-  }
-  let yes = a[addressA + rest * params.strideA[0][0]];
-  let no = b[addressB + rest * params.strideB[0][0]];
-  out[index] = select(no, yes, condition[addressCondition + rest * params.strideCondition[0][0]] != 0u);
+  let address = whereAddresses(index);
+  out[index] = select(b[address.z], a[address.y], condition[address.x] != 0u);
+}
+
+@compute @workgroup_size(64)
+fn chooseRows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let address = whereAddresses(4u * index);
+  let last = params.rank - 1u;
+  let row = last >> 2u;
+  let part = last & 3u;
+  let c = address.x + params.strideCondition[row][part] * vec4u(0u, 1u, 2u, 3u);
+  let i = address.y + params.strideA[row][part] * vec4u(0u, 1u, 2u, 3u);
+  let j = address.z + params.strideB[row][part] * vec4u(0u, 1u, 2u, 3u);
+  let yes = vec4u(a[i.x], a[i.y], a[i.z], a[i.w]);
+  let no = vec4u(b[j.x], b[j.y], b[j.z], b[j.w]);
+  out4[index] = select(
+    no,
+    yes,
+    vec4u(condition[c.x], condition[c.y], condition[c.z], condition[c.w]) != vec4u(0u),
+  );
 }

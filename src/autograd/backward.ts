@@ -5,6 +5,7 @@
 import { type DType, isFloat } from '../core/dtype.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
+import type { Device } from '../runtime/device.ts';
 import { withGradientOf } from './anomaly.ts';
 import { addTensors, copyOf, filled, stretchesTo, sumTo } from './engine-ops.ts';
 import type { GradState, Node } from './graph.ts';
@@ -57,12 +58,19 @@ function usefulNodes(order: readonly Node[], wanted: ReadonlySet<GradState> | nu
 }
 
 /** Gives the gradient the input's shape, or says whose rule is wrong. */
-function fit(node: Node, index: number, gradient: Tensor): Tensor {
+function fit(node: Node, index: number, gradient: Tensor, device: Device): Tensor {
   const { shape, dtype } = node.inputSpecs[index] as { shape: Shape; dtype: DType };
   if (gradient.dtype !== dtype) {
     throw new AutogradError(
       'gradient-dtype',
       `backward of ${node.op.name}: the gradient of input ${index} is ${gradient.dtype}, the input ${dtype}.`,
+    );
+  }
+  if (gradient.device !== device) {
+    throw new AutogradError(
+      'gradient-device',
+      `backward of ${node.op.name}: the gradient of input ${index} is on ${gradient.device.description}, the input on ` +
+        `${device.description}.`,
     );
   }
   if (sameShape(gradient.shape, shape)) return gradient;
@@ -96,7 +104,7 @@ function gradientsOf(
     return node.inputs.map((state, index) => {
       const thunk = thunks[index];
       if (!state || !thunk || !needed(state)) return null;
-      const gradient = fit(node, index, thunk());
+      const gradient = fit(node, index, thunk(), device);
       const own = gradient.alias(); // A rule may return what it was given, or one tensor twice.
       if (device.observers) {
         for (const observer of device.observers) {
@@ -219,7 +227,8 @@ function rootOf(where: string, output: Tensor, gradient: Tensor | undefined): Ro
 /**
  * Adds ∂output/∂leaf to `leaf.grad` of every leaf that requires a gradient, and of values that `retainGrad()`.
  *
- * @throws AutogradError `non-scalar-loss`, `no-grad`, `graph-freed`, `saved-tensor-modified`, `gradient-shape`.
+ * @throws AutogradError `non-scalar-loss`, `no-grad`, `graph-freed`, `saved-tensor-modified`, `gradient-shape`,
+ *   `gradient-dtype`, `gradient-device`.
  */
 export function backward(output: Tensor, options: BackwardOptions = {}): void {
   const { gradient, createGraph = false, retainGraph = createGraph } = options;

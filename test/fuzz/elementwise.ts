@@ -26,11 +26,14 @@ function values(dtype: DType, shape: readonly number[], next: () => number): Hos
   return { shape, dtype, data };
 }
 
-const extent = fc.constantFrom<number>(0, 1, 1, 2, 3, 5, 8, 13, 63, 64, 65);
+const extent = fc.constantFrom<number>(0, 1, 1, 2, 3, 4, 5, 8, 12, 13, 63, 64, 65);
 const shapes = fc.oneof(
   { weight: 4, arbitrary: fc.array(extent, { maxLength: 4 }).filter((shape) => sizeOf(shape) <= 20000) },
   { weight: 1, arbitrary: fc.array(fc.constantFrom<number>(1, 2, 3), { minLength: 5, maxLength: 8 }) },
-  { weight: 1, arbitrary: fc.constantFrom<number[]>([127], [129], [4099], [257, 31]) },
+  {
+    weight: 1,
+    arbitrary: fc.constantFrom<number[]>([127], [129], [4099], [257, 31], [32, 64], [8, 3, 20], [4, 12, 16]),
+  },
 );
 
 /** `count` shapes that broadcast to `target`: leading axes cut off, some extents set to 1. */
@@ -167,6 +170,26 @@ const copy = fc
     return { inputs: [values(dtype, shape, uniforms(seed))], attrs, abs: 0, rel: 0 };
   });
 
+/** Permutations of axes in fours, sometimes with a slice along the first. */
+const turned = fc
+  .record({
+    shape: fc.array(fc.constantFrom<number>(1, 3, 4, 8, 12, 20), { minLength: 2, maxLength: 4 }),
+    order: fc.array(fc.nat(), { minLength: 4, maxLength: 4 }),
+    skip: fc.boolean(),
+    seed: fc.nat(),
+  })
+  .map(({ shape, order, skip, seed }) => {
+    const axes = shape.map((_, axis) => axis).sort((a, b) => (order[a] as number) - (order[b] as number));
+    const own = stridesOf(shape);
+    const first = skip && (shape[0] as number) > 1 ? 1 : 0;
+    const attrs = {
+      shape: axes.map((axis) => (shape[axis] as number) - (axis === 0 ? first : 0)),
+      strides: axes.map((axis) => own[axis] as number),
+      offset: first * (own[0] as number),
+    };
+    return { inputs: [values('float32', shape, uniforms(seed))], attrs, abs: 0, rel: 0 };
+  });
+
 const casts: readonly [DType, DType][] = [
   ['float32', 'int32'],
   ['float32', 'bool'],
@@ -207,6 +230,7 @@ export const families: FuzzFamily<unknown>[] = [
   family('binary, same shape', binaryKernel, same),
   family('where', whereKernel, where),
   family('copy', copyKernel, copy),
+  family('copy, turned', copyKernel, turned),
   family('cast', castKernel, cast),
   family('fill', fillKernel, fill),
 ];
