@@ -1,10 +1,18 @@
 /** Elementwise functions of two operands, with broadcasting. */
 import { type DType, isFloat } from '../src/core/dtype.ts';
 import { ArgumentError, DTypeError } from '../src/core/errors.ts';
-import { broadcastShapes, broadcastStrides, forEachOffset, sameShape, sizeOf } from '../src/core/shape.ts';
+import {
+  broadcastShapes,
+  broadcastStrides,
+  forEachOffset,
+  type Shape,
+  sameShape,
+  sizeOf,
+  stridesOf,
+} from '../src/core/shape.ts';
 import source from '../wgsl/binary.wgsl';
 import { grid, type Kernel, type PipelineSpec, type Plan, pipelineSpec, wgslModule } from './kernel.ts';
-import { collapse, hasRows, writeAxes } from './strided.ts';
+import { AXES_WORDS, type Collapsed, collapse, hasRows, MANY, slabsOf, writeAxes } from './strided.ts';
 
 type Pair = (a: number, b: number) => number;
 
@@ -91,31 +99,94 @@ function codeOf(op: BinaryOp, dtype: DType): number | undefined {
 
 const module = wgslModule('binary', source);
 const ACCESS = ['read', 'read', 'write'] as const;
-const WORDS = 44;
+const AXES_AT = 8;
+const WORDS = AXES_AT + AXES_WORDS;
 
-type Entry = 'binary' | 'binaryRows' | 'binarySame';
+/** Ops whose arithmetic outweighs their loads: written out sixteen times they would only compile slowly. */
+const HEAVY: ReadonlySet<BinaryName> = new Set(['pow', 'mod', 'floorDiv', 'atan2', 'hypot', 'logAddExp']);
 
-/** By OP. */
-const pipelines: Record<Entry, PipelineSpec[]> = { binary: [], binaryRows: [], binarySame: [] };
+type Entry = 'binary' | 'binaryRows' | 'binaryVectors' | 'binarySame';
 
-function planOf(entry: Entry, code: number, invocations: number, uniforms: Uint32Array): Plan {
-  const pipeline = (pipelines[entry][code] ??= pipelineSpec(module, entry, ACCESS, WORDS, { OP: code }));
+function planOf(pipeline: PipelineSpec, invocations: number, uniforms: Uint32Array): Plan {
   uniforms[0] = invocations;
-  return {
-    steps: [
-      { pipeline, buffers: ['in0', 'in1', 'out0'], uniforms, workgroups: grid(Math.ceil(invocations / 64)) },
-    ],
-  };
+  const workgroups = grid(Math.ceil(invocations / 64));
+  return { steps: [{ pipeline, buffers: ['in0', 'in1', 'out0'], uniforms, workgroups }] };
 }
+
+const specOf = (entry: Entry, constants: Record<string, number>): PipelineSpec =>
+  pipelineSpec(module, entry, ACCESS, WORDS, constants);
+
+/** By OP, without and with slabs, since this is the path of most dispatches. */
+const samePipelines: readonly [PipelineSpec[], PipelineSpec[]] = [[], []];
+
+/** Operands that lie like the output; slabs from `least` vec4s on. */
+function planSame(code: number, count: number, least: number): Plan {
+  const slabs = slabsOf([count / 4], [[1]], least);
+  const known = samePipelines[slabs ? 1 : 0];
+  const pipeline = (known[code] ??= specOf('binarySame', { OP: code, SLABS: Number(!!slabs) }));
+  const step = slabs?.steps[0] ?? 0;
+  return planOf(pipeline, slabs ? step : Math.ceil(count / 4), Uint32Array.of(0, 0, 0, 0, 0, 0, step, 0));
+}
+
+/** How an operand's four neighbours along the last axis lie: one value, a whole vec4, or apart. */
+function neighbours(strides: readonly number[]): 'one' | 'vec4' | 'apart' {
+  const last = strides.at(-1) ?? 0;
+  if (last === 0) return 'one';
+  return last === 1 && strides.slice(0, -1).every((stride) => stride % 4 === 0) ? 'vec4' : 'apart';
+}
+
+type Strategy = 'elements' | 'rows' | 'vectors';
+
+/** Operands that are stretched; slabs from `least` elements on. */
+function planBroadcast(code: number, view: Collapsed, strategy: Strategy, least: number): Plan {
+  const { extents, strides } = view;
+  const count = sizeOf(extents);
+  const uniforms = new Uint32Array(WORDS);
+  uniforms[1] = extents.length;
+  strides.forEach((own, operand) => {
+    uniforms[2 + operand] = own.at(-1) ?? 0;
+  });
+  if (strategy !== 'vectors') {
+    writeAxes(uniforms, AXES_AT, extents, strides);
+    return strategy === 'rows'
+      ? planOf(specOf('binaryRows', { OP: code }), count / 4, uniforms)
+      : planOf(specOf('binary', { OP: code }), count, uniforms);
+  }
+  const slabs = extents.length > 1 ? slabsOf(extents, [...strides, stridesOf(extents)], least) : undefined;
+  if (slabs) {
+    const [stepA = 0, stepB = 0, stepOut = 0] = slabs.steps;
+    uniforms.set([stepA, stepB, stepOut / 4], 4);
+  }
+  writeAxes(uniforms, AXES_AT, slabs?.extents ?? extents, strides);
+  const [ONE_A = 0, ONE_B = 0] = strides.map((own) => Number(neighbours(own) === 'one'));
+  const pipeline = specOf('binaryVectors', { OP: code, ONE_A, ONE_B, SLABS: Number(!!slabs) });
+  return planOf(pipeline, count / (slabs ? 16 : 4), uniforms);
+}
+
+/** The fastest way through these strides. */
+function strategyOf(shape: Shape, { strides }: Collapsed): Strategy {
+  if (!hasRows(shape)) return 'elements';
+  return strides.every((own) => neighbours(own) !== 'apart') ? 'vectors' : 'rows';
+}
+
+const viewOf = (a: Shape, b: Shape, out: Shape): Collapsed =>
+  collapse(out, [broadcastStrides(a, out), broadcastStrides(b, out)]);
 
 export const binaryKernel: Kernel<BinaryAttrs> = {
   name: 'binary',
-  variants: ['strided', 'rows', 'same'],
+  /** With slabs an invocation owns a place in each quarter of the outermost axis; chosen for light ops on many elements. */
+  variants: ['elements', 'rows', 'vectors', 'vectorSlabs', 'same', 'sameSlabs'],
 
   supports(variant, [a, b]) {
-    if (!a || !b || variant === 'strided') return true;
-    if (variant === 'same') return sameShape(a.shape, b.shape);
-    return hasRows(broadcastShapes('binary', a.shape, b.shape));
+    if (!a || !b || variant === 'elements') return true;
+    if (variant === 'same' || variant === 'sameSlabs') {
+      return sameShape(a.shape, b.shape) && (variant === 'same' || sizeOf(a.shape) % 16 === 0);
+    }
+    const shape = broadcastShapes('binary', a.shape, b.shape);
+    if (variant === 'rows') return hasRows(shape);
+    const view = viewOf(a.shape, b.shape, shape);
+    if (strategyOf(shape, view) !== 'vectors') return false;
+    return variant === 'vectors' || (view.extents.length > 1 && (view.extents[0] as number) % 4 === 0);
   },
 
   infer(op, [a, b], attrs) {
@@ -137,21 +208,20 @@ export const binaryKernel: Kernel<BinaryAttrs> = {
     if (!a || !b || !out) return { steps: [] };
     const code = codeOf(binaryOps[attrs.op], a.dtype) as number;
     const count = sizeOf(out.shape);
-    if (variant === 'same' || (variant === undefined && sameShape(a.shape, b.shape))) {
-      return planOf('binarySame', code, Math.ceil(count / 4), Uint32Array.of(0, 0, 0, 0));
-    }
-    const { extents, strides } = collapse(out.shape, [
-      broadcastStrides(a.shape, out.shape),
-      broadcastStrides(b.shape, out.shape),
-    ]);
-    const uniforms = new Uint32Array(WORDS);
-    uniforms[1] = extents.length;
-    strides.forEach((own, operand) => {
-      uniforms[2 + operand] = own.at(-1) ?? 0;
-    });
-    writeAxes(uniforms, 4, extents, strides);
-    const rows = variant ? variant === 'rows' : hasRows(out.shape);
-    return rows ? planOf('binaryRows', code, count / 4, uniforms) : planOf('binary', code, count, uniforms);
+    const least = variant
+      ? variant.endsWith('Slabs')
+        ? 0
+        : Infinity
+      : HEAVY.has(attrs.op)
+        ? Infinity
+        : MANY;
+    const same = variant ? variant.startsWith('same') : sameShape(a.shape, b.shape);
+    if (same) return planSame(code, count, least);
+    const view = viewOf(a.shape, b.shape, out.shape);
+    const strategy = variant
+      ? (variant.replace('vectorSlabs', 'vectors') as Strategy)
+      : strategyOf(out.shape, view);
+    return planBroadcast(code, view, strategy, least);
   },
 
   reference([a, b], [out], attrs) {

@@ -3,7 +3,7 @@ import { DTypeError, ShapeError } from '../src/core/errors.ts';
 import { forEachOffset, type Shape, sizeOf, stridesOf } from '../src/core/shape.ts';
 import source from '../wgsl/copy.wgsl';
 import { grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
-import { type Collapsed, collapse, hasRows, writeAxes } from './strided.ts';
+import { AXES_WORDS, type Collapsed, collapse, hasRows, writeAxes } from './strided.ts';
 
 /** `out[i] = input[offset + Σ coordinate·stride]`; strides and offset count elements. */
 export interface CopyAttrs {
@@ -14,7 +14,7 @@ export interface CopyAttrs {
 
 const module = wgslModule('copy', source);
 const ACCESS = ['read', 'write'] as const;
-const WORDS = 48;
+const WORDS = 8 + AXES_WORDS;
 const pipelines = {
   elements: pipelineSpec(module, 'copy', ACCESS, WORDS),
   rows: pipelineSpec(module, 'copyRows', ACCESS, WORDS),

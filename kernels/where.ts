@@ -3,9 +3,9 @@ import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { broadcastShapes, broadcastStrides, forEachOffset, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/where.wgsl';
 import { grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
-import { collapse, hasRows, writeAxes } from './strided.ts';
+import { AXES_WORDS, collapse, hasRows, writeAxes } from './strided.ts';
 
-const WORDS = 52;
+const WORDS = 8 + AXES_WORDS;
 const module = wgslModule('where', source);
 const ACCESS = ['read', 'read', 'read', 'write'] as const;
 const choose = pipelineSpec(module, 'choose', ACCESS, WORDS);
@@ -40,7 +40,11 @@ export const whereKernel: Kernel<undefined> = {
     const uniforms = new Uint32Array(WORDS);
     uniforms[0] = invocations;
     uniforms[1] = extents.length;
-    writeAxes(uniforms, 4, extents, strides);
+    uniforms.set(
+      strides.map((own) => own.at(-1) ?? 0),
+      4,
+    );
+    writeAxes(uniforms, 8, extents, strides);
     const pipeline = rows ? chooseRows : choose;
     const workgroups = grid(Math.ceil(invocations / 64));
     return { steps: [{ pipeline, buffers: ['in0', 'in1', 'in2', 'out0'], uniforms, workgroups }] };

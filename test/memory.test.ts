@@ -1,5 +1,7 @@
 /** Nothing leaks: on every way out of a scope, in training, and when a graph is dropped unused. */
 import * as assert from 'uvu/assert';
+import { catalog } from '../src/cli/catalog/index.ts';
+import { inputsOn } from '../src/cli/catalog/types.ts';
 import {
   add,
   apply,
@@ -324,5 +326,26 @@ for (const [where, open] of [
       `loss ${losses[0]} → ${losses.at(-1)}`,
     );
     for (const t of [...parameters, x, target]) t.dispose();
+  });
+
+  /** Their cases drop other outputs, or build an input from the given one. */
+  const COMPOSED = new Set(['concat', 'split', 'unstack', 'meshgrid', 'topk', 'cholesky']);
+
+  test('outside of scopes an op leaves nothing alive but its result', async () => {
+    const device = await open();
+    const leaks: string[] = [];
+    for (const { op, cases } of catalog) {
+      if (COMPOSED.has(op)) continue;
+      for (const { name, f, inputs } of cases) {
+        const operands = inputsOn(device, inputs);
+        const { tensors } = device.memory();
+        const result = f(...operands);
+        result.dispose();
+        const left = device.memory().tensors - tensors;
+        if (left !== 0) leaks.push(`${op}, ${name}: ${left}`);
+        for (const operand of operands) operand.dispose();
+      }
+    }
+    assert.equal(leaks, []);
   });
 }

@@ -5,21 +5,26 @@
 //   out  (count,)                 `=`; one invocation owns one element (binary) or four neighbours (the others)
 //
 // `binarySame` is for operands that lie like the output. The others walk both operands by strides (0 along a stretched
-// axis): `binaryRows` where the last extent is a multiple of four, so that four neighbours share a row, `binary` always.
+// axis): `binary` always, `binaryRows` where the last extent is a multiple of four, so that four neighbours share a row,
+// and `binaryVectors` where each operand moreover gives them one value or a whole vec4.
 // `count` counts what the invocations own. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are
 // those of `binaryOps` in kernels/binary.ts. Elementary functions are our own, within 4 ulp (pow, atan2, hypot; logAddExp
 // within 3e-7 near 0), and mod and floorDiv divide exactly.
+
+// What divides by an axis' extent (extent, multiplier, shift), and its strides for each operand.
+struct Axis {
+  divide: vec4u,
+  strides: vec4u,
+}
 
 struct Params {
   count: u32,
   rank: u32,
   lastA: u32,                    // strides of the last axis
   lastB: u32,
-  extent: array<vec4u, 2>,
-  multiplier: array<vec4u, 2>,
-  shift: array<vec4u, 2>,
-  strideA: array<vec4u, 2>,
-  strideB: array<vec4u, 2>,
+  slab: vec4u,                   // SLABS: from one slab to the next in a, b and out, in words, words and vec4s
+  first: vec4u,                  // strides of the outermost axis: a, b
+  axes: array<Axis, 7>,          // the others
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -31,6 +36,11 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> out4: array<vec4u>;
 
 override OP: u32 = 0u;
+// binaryVectors: the operand is stretched along the last axis; else its neighbours there form whole vec4s.
+override ONE_A: bool = false;
+override ONE_B: bool = false;
+// An invocation owns the same place in each of four slabs, the quarters of the outermost axis.
+override SLABS: bool = false;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -448,14 +458,12 @@ fn binaryAddresses(index: u32) -> vec2u {
   var rest = index;
   var address = vec2u(0u);
   for (var axis = params.rank; axis > 1u; axis--) {
-    let row = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
-    let coordinate = rest - quotient * params.extent[row][part];
-    address += coordinate * vec2u(params.strideA[row][part], params.strideB[row][part]);
+    let divide = params.axes[axis - 2u].divide;
+    let quotient = mulHigh(rest, divide.y) >> divide.z;
+    address += (rest - quotient * divide.x) * params.axes[axis - 2u].strides.xy;
     rest = quotient;
   }
-  return address + rest * vec2u(params.strideA[0][0], params.strideB[0][0]);
+  return address + rest * params.first.xy;
 }
 
 @compute @workgroup_size(64)
@@ -488,6 +496,43 @@ fn binaryRows(
   out4[index] = applyFour(vec4u(a[i.x], a[i.y], a[i.z], a[i.w]), vec4u(b[j.x], b[j.y], b[j.z], b[j.w]));
 }
 
+// Four neighbours of an operand along the last axis; addresses count words.
+fn loadA(address: u32) -> vec4u {
+  let x = a4[address >> 2u];
+  if (ONE_A) { return vec4u(x[address & 3u]); }
+  return x;
+}
+
+fn loadB(address: u32) -> vec4u {
+  let y = b4[address >> 2u];
+  if (ONE_B) { return vec4u(y[address & 3u]); }
+  return y;
+}
+
+@compute @workgroup_size(64)
+fn binaryVectors(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let address = binaryAddresses(4u * index);
+  out4[index] = applyFour(loadA(address.x), loadB(address.y));
+  if (SLABS) {
+    let next = address + params.slab.xy;
+    let x1 = loadA(next.x);
+    let y1 = loadB(next.y);
+    let x2 = loadA(next.x + params.slab.x);
+    let y2 = loadB(next.y + params.slab.y);
+    let x3 = loadA(next.x + 2u * params.slab.x);
+    let y3 = loadB(next.y + 2u * params.slab.y);
+    out4[index + params.slab.z] = applyFour(x1, y1);
+    out4[index + 2u * params.slab.z] = applyFour(x2, y2);
+    out4[index + 3u * params.slab.z] = applyFour(x3, y3);
+  }
+}
+
 @compute @workgroup_size(64)
 fn binarySame(
   @builtin(workgroup_id) group: vec3u,
@@ -497,4 +542,16 @@ fn binarySame(
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
   out4[index] = applyFour(a4[index], b4[index]);
+  if (SLABS) {
+    let i = index + params.slab.z * vec4u(0u, 1u, 2u, 3u);
+    let x1 = a4[i.y];
+    let y1 = b4[i.y];
+    let x2 = a4[i.z];
+    let y2 = b4[i.z];
+    let x3 = a4[i.w];
+    let y3 = b4[i.w];
+    out4[i.y] = applyFour(x1, y1);
+    out4[i.z] = applyFour(x2, y2);
+    out4[i.w] = applyFour(x3, y3);
+  }
 }

@@ -7,8 +7,14 @@
 //                     another axis than the output's, both multiples of four)
 //
 // Axes run from the outermost to the innermost; strides are two's complement, so a flip has a negative one. For copyBlocks
-// the axis of the input's neighbours comes last and the output's before it, both counted in fours, and `outStride` leads
+// the axis of the input's neighbours comes last and the output's before it, both counted in fours, and the second strides lead
 // to the output. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31. `count` counts invocations.
+
+// What divides by an axis' extent (extent, multiplier, shift), and its strides for each operand.
+struct Axis {
+  divide: vec4u,
+  strides: vec4u,
+}
 
 struct Params {
   count: u32,
@@ -19,11 +25,8 @@ struct Params {
   unused0: u32,
   unused1: u32,
   unused2: u32,
-  extent: array<vec4u, 2>,
-  multiplier: array<vec4u, 2>,
-  shift: array<vec4u, 2>,
-  stride: array<vec4u, 2>,
-  outStride: array<vec4u, 2>,
+  first: vec4u,                  // strides of the outermost axis: input, output
+  axes: array<Axis, 7>,          // the others
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -43,19 +46,17 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
 }
 
-// Where the coordinates of element `index` lead in the input (x) and, with outStride, in the output (y).
+// Where the coordinates of element `index` lead in the input (x) and in the output (y).
 fn copyAddresses(index: u32) -> vec2u {
   var rest = index;
   var address = vec2u(params.offset, 0u);
   for (var axis = params.rank; axis > 1u; axis--) {
-    let word = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    let quotient = mulHigh(rest, params.multiplier[word][part]) >> params.shift[word][part];
-    let coordinate = rest - quotient * params.extent[word][part];
-    address += coordinate * vec2u(params.stride[word][part], params.outStride[word][part]);
+    let divide = params.axes[axis - 2u].divide;
+    let quotient = mulHigh(rest, divide.y) >> divide.z;
+    address += (rest - quotient * divide.x) * params.axes[axis - 2u].strides.xy;
     rest = quotient;
   }
-  return address + rest * vec2u(params.stride[0][0], params.outStride[0][0]);
+  return address + rest * params.first.xy;
 }
 
 @compute @workgroup_size(64)

@@ -7,17 +7,20 @@
 //
 // `count` counts invocations.
 
+// What divides by an axis' extent (extent, multiplier, shift), and its strides for each operand.
+struct Axis {
+  divide: vec4u,
+  strides: vec4u,
+}
+
 struct Params {
   count: u32,
   rank: u32,
   unused0: u32,
   unused1: u32,
-  extent: array<vec4u, 2>,
-  multiplier: array<vec4u, 2>,
-  shift: array<vec4u, 2>,
-  strideCondition: array<vec4u, 2>,
-  strideA: array<vec4u, 2>,
-  strideB: array<vec4u, 2>,
+  last: vec4u,                   // strides of the last axis: condition, a, b
+  first: vec4u,                  // of the outermost axis
+  axes: array<Axis, 7>,          // the others
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -43,14 +46,12 @@ fn whereAddresses(index: u32) -> vec3u {
   var rest = index;
   var address = vec3u(0u);
   for (var axis = params.rank; axis > 1u; axis--) {
-    let row = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    let quotient = mulHigh(rest, params.multiplier[row][part]) >> params.shift[row][part];
-    let coordinate = rest - quotient * params.extent[row][part];
-    address += coordinate * vec3u(params.strideCondition[row][part], params.strideA[row][part], params.strideB[row][part]);
+    let divide = params.axes[axis - 2u].divide;
+    let quotient = mulHigh(rest, divide.y) >> divide.z;
+    address += (rest - quotient * divide.x) * params.axes[axis - 2u].strides.xyz;
     rest = quotient;
   }
-  return address + rest * vec3u(params.strideCondition[0][0], params.strideA[0][0], params.strideB[0][0]);
+  return address + rest * params.first.xyz;
 }
 
 @compute @workgroup_size(64)
@@ -74,12 +75,9 @@ fn chooseRows(
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
   let address = whereAddresses(4u * index);
-  let last = params.rank - 1u;
-  let row = last >> 2u;
-  let part = last & 3u;
-  let c = address.x + params.strideCondition[row][part] * vec4u(0u, 1u, 2u, 3u);
-  let i = address.y + params.strideA[row][part] * vec4u(0u, 1u, 2u, 3u);
-  let j = address.z + params.strideB[row][part] * vec4u(0u, 1u, 2u, 3u);
+  let c = address.x + params.last.x * vec4u(0u, 1u, 2u, 3u);
+  let i = address.y + params.last.y * vec4u(0u, 1u, 2u, 3u);
+  let j = address.z + params.last.z * vec4u(0u, 1u, 2u, 3u);
   let yes = vec4u(a[i.x], a[i.y], a[i.z], a[i.w]);
   let no = vec4u(b[j.x], b[j.y], b[j.z], b[j.w]);
   out4[index] = select(

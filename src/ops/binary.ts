@@ -8,7 +8,7 @@ import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { equal, greater, less } from './compare.ts';
 import { full } from './create.ts';
-import { assertTensor, pairOf, scalarLike, type TensorLike } from './operand.ts';
+import { assertTensor, type TensorLike, withOperands, withPair } from './operand.ts';
 import { log } from './unary.ts';
 
 /** What a rule reads: gradient, both operands, result. Only what `saves` names is there. */
@@ -67,12 +67,12 @@ const powOp = binaryOp('pow', { forA: [true, true, false], forB: [true, false, t
   () => mul(g, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
 ]);
 
-/** The gradient goes to the chosen operand, half to each of two equals. */
+/** The gradient goes to the chosen operand, half to each of two equals, and to both beside a NaN, which must not vanish. */
 const extremum = (op: 'maximum' | 'minimum'): Op =>
   binaryOp(op, { forA: [true, true, false], forB: [true, true, false] }, (g, a, b) => {
-    const wins = op === 'maximum' ? greater : less;
+    const loses = op === 'maximum' ? less : greater;
     const share = (mine: Tensor, other: Tensor): Tensor =>
-      mul(g, where(wins(mine, other), 1, where(equal(mine, other), full([], 0.5, { device: g.device }), 0)));
+      mul(g, where(loses(mine, other), 0, where(equal(mine, other), full([], 0.5, { device: g.device }), 1)));
     return [() => share(a, b), () => share(b, a)];
   });
 const maximumOp = extremum('maximum');
@@ -85,7 +85,9 @@ const rdivScalarOp = scalarOp('div', 'rdivScalar', true, (g, x, p) => mul(g, mul
 const powScalarOp = scalarOp('pow', 'powScalar', true, (g, x, p) =>
   p === 0 ? mul(g, 0) : mul(g, mul(pow(x, p - 1), p)),
 );
-const rpowScalarOp = scalarOp('pow', 'rpowScalar', true, (g, x, p) => mul(g, mul(pow(p, x), Math.log(p))));
+const rpowScalarOp = scalarOp('pow', 'rpowScalar', true, (g, x, p) =>
+  p === 0 ? mul(g, 0) : mul(g, mul(pow(p, x), Math.log(p))),
+);
 
 const bothNumbers = (op: string): never => {
   throw new ArgumentError(`${op}: at least one operand must be a tensor; make one with tensor(…).`);
@@ -102,7 +104,7 @@ export function add(a: TensorLike, b: TensorLike): Tensor {
 export function sub(a: TensorLike, b: TensorLike): Tensor {
   if (typeof b === 'number') return a instanceof Tensor ? apply(addScalarOp, [a], -b) : bothNumbers('sub');
   if (typeof a === 'number' && b.dtype !== 'int32') return apply(rsubScalarOp, [b], a);
-  return apply(subOp, pairOf('sub', a, b), undefined);
+  return withPair('sub', a, b, (x, y) => apply(subOp, [x, y], undefined));
 }
 
 /** a · b, elementwise */
@@ -115,7 +117,7 @@ export function mul(a: TensorLike, b: TensorLike): Tensor {
 /** a / b, floats only */
 export function div(a: TensorLike, b: TensorLike): Tensor {
   if (typeof a === 'number') return b instanceof Tensor ? apply(rdivScalarOp, [b], a) : bothNumbers('div');
-  return apply(divOp, pairOf('div', a, b), undefined);
+  return withPair('div', a, b, (x, y) => apply(divOp, [x, y], undefined));
 }
 
 /** aᵇ with JavaScript's corner cases. The gradient for a negative base with respect to b is NaN, as is ln a. */
@@ -127,11 +129,11 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
 
 /** The larger of a and b; a NaN wins. Equals share the gradient. */
 export const maximum = (a: TensorLike, b: TensorLike): Tensor =>
-  apply(maximumOp, pairOf('maximum', a, b), undefined);
+  withPair('maximum', a, b, (x, y) => apply(maximumOp, [x, y], undefined));
 
 /** The smaller of a and b; a NaN wins. Equals share the gradient. */
 export const minimum = (a: TensorLike, b: TensorLike): Tensor =>
-  apply(minimumOp, pairOf('minimum', a, b), undefined);
+  withPair('minimum', a, b, (x, y) => apply(minimumOp, [x, y], undefined));
 
 const whereOp: Op = {
   name: 'where',
@@ -147,9 +149,8 @@ const whereOp: Op = {
 /** a where `condition` holds, else b; all three broadcast. */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   assertTensor('where', condition);
-  const { device } = condition;
-  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : device.float;
-  const operand = (value: TensorLike): Tensor =>
-    value instanceof Tensor ? value : scalarLike('where', value, device, dtype);
-  return apply(whereOp, [condition, operand(a), operand(b)], undefined);
+  condition.assertAlive('where');
+  return withOperands('where', condition.device, a, b, (x, y) =>
+    apply(whereOp, [condition, x, y], undefined),
+  );
 }

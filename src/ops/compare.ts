@@ -4,7 +4,7 @@ import { unaryKernel } from '../../kernels/unary.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { pairOf, type TensorLike } from './operand.ts';
+import { type TensorLike, withPair } from './operand.ts';
 
 function predicate(op: BinaryName, name: string = op): (a: TensorLike, b: TensorLike) => Tensor {
   const definition: Op = {
@@ -12,7 +12,7 @@ function predicate(op: BinaryName, name: string = op): (a: TensorLike, b: Tensor
     forward: ([a, b]) => runKernel1(name, binaryKernel, [a as Tensor, b as Tensor], { op }),
     backward: () => [undefined, undefined],
   };
-  return (a, b) => noGrad(() => apply(definition, pairOf(name, a, b), undefined));
+  return (a, b) => noGrad(() => withPair(name, a, b, (x, y) => apply(definition, [x, y], undefined)));
 }
 
 /** a = b; NaN equals nothing. */

@@ -6,9 +6,10 @@
 import { gatherKernel, oneHotKernel } from '../../kernels/gather.ts';
 import { findOffence, type IndexAttrs, picksOf } from '../../kernels/indexing.ts';
 import { bincountKernel, scatterKernel } from '../../kernels/scatter.ts';
-import { filled, stretchesTo } from '../autograd/engine-ops.ts';
+import { broadcastTo, filled, stretchesTo } from '../autograd/engine-ops.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import { scope } from '../autograd/scope.ts';
 import { type NestedArray, Tensor } from '../autograd/tensor.ts';
 import { ArgumentError, DTypeError, IndexError } from '../core/errors.ts';
 import { broadcastShapes, normalizeAxis, type Shape, sameShape } from '../core/shape.ts';
@@ -18,7 +19,7 @@ import { where } from './binary.ts';
 import { equal } from './compare.ts';
 import { arange, full, tensor } from './create.ts';
 import { assertTensor, scalarLike, type TensorLike } from './operand.ts';
-import { broadcastTo, reshape } from './shape.ts';
+import { reshape } from './shape.ts';
 
 /** Whole numbers on the host, nested like an array. */
 export type HostIndices = number | Int32Array | readonly HostIndices[];
@@ -49,7 +50,7 @@ function withIndices(
 ): Tensor {
   if (indices instanceof Tensor) {
     indices.assertAlive(op);
-    return body(indices, false);
+    return scope(() => body(indices, false));
   }
   if (typeof indices !== 'number' && !Array.isArray(indices) && !(indices instanceof Int32Array)) {
     throw new ArgumentError(`${op}: indices are an int32 tensor or whole numbers, got ${String(indices)}.`);
@@ -65,7 +66,7 @@ function withIndices(
     const host = { shape: own.shape, dtype: own.dtype, data: Int32Array.from(values) };
     const offence = findOffence(host, limitsOf(own), wraps);
     if (offence) throw new IndexError(op, offence.position, offence.value, offence.lowest, offence.limit);
-    return body(own, true);
+    return scope(() => body(own, true));
   } finally {
     own.dispose(); // The graph keeps an alias of what it saved.
   }

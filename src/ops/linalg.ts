@@ -7,7 +7,9 @@ import {
   type TriangularAttrs,
   triangularKernel,
 } from '../../kernels/linalg.ts';
+import { broadcastTo } from '../autograd/engine-ops.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { LimitError, ShapeError } from '../core/errors.ts';
 import { broadcastShapes, formatShape } from '../core/shape.ts';
@@ -15,7 +17,7 @@ import type { Device } from '../runtime/device.ts';
 import { add, mul } from './binary.ts';
 import { eye, tensor } from './create.ts';
 import { matmul } from './matmul.ts';
-import { broadcastTo, expandDims, permute, squeeze } from './shape.ts';
+import { expandDims, permute, squeeze } from './shape.ts';
 
 const swapLast = (x: Tensor): Tensor =>
   permute(
@@ -111,19 +113,21 @@ function checkMatrix(op: string, a: Tensor): void {
 function withRight(op: string, a: Tensor, b: Tensor, body: (a: Tensor, b: Tensor) => Tensor): Tensor {
   checkMatrix(op, a);
   b.assertAlive(op);
-  const column = b.rank === 1 ? expandDims(b, 1) : b;
-  if (column.rank < 2 || column.shape[column.rank - 2] !== rowsOf(a)) {
-    throw new ShapeError(
-      `${op}: a matrix of shape ${formatShape(a.shape)} and a right side of shape ${formatShape(b.shape)} do not fit: the ` +
-        'right side must be a vector (n,) or have the shape (…, n, m).',
+  return scope(() => {
+    const column = b.rank === 1 ? expandDims(b, 1) : b;
+    if (column.rank < 2 || column.shape[column.rank - 2] !== rowsOf(a)) {
+      throw new ShapeError(
+        `${op}: a matrix of shape ${formatShape(a.shape)} and a right side of shape ${formatShape(b.shape)} do not fit: the ` +
+          'right side must be a vector (n,) or have the shape (…, n, m).',
+      );
+    }
+    const batch = broadcastShapes(op, a.shape.slice(0, -2), column.shape.slice(0, -2));
+    const result = body(
+      broadcastTo(a, [...batch, ...a.shape.slice(-2)]),
+      broadcastTo(column, [...batch, ...column.shape.slice(-2)]),
     );
-  }
-  const batch = broadcastShapes(op, a.shape.slice(0, -2), column.shape.slice(0, -2));
-  const result = body(
-    broadcastTo(a, [...batch, ...a.shape.slice(-2)]),
-    broadcastTo(column, [...batch, ...column.shape.slice(-2)]),
-  );
-  return b.rank === 1 ? squeeze(result, -1) : result;
+    return b.rank === 1 ? squeeze(result, -1) : result;
+  });
 }
 
 /**
@@ -169,6 +173,8 @@ export const solveTriangular = (a: Tensor, b: Tensor, options: SolveTriangularOp
  */
 export function inverse(a: Tensor): Tensor {
   checkMatrix('inverse', a);
-  const identity = broadcastTo(eye(rowsOf(a), rowsOf(a), { device: a.device }), a.shape);
-  return apply(solveOp, [a, identity], { transpose: false });
+  return scope(() => {
+    const identity = broadcastTo(eye(rowsOf(a), rowsOf(a), { device: a.device }), a.shape);
+    return apply(solveOp, [a, identity], { transpose: false });
+  });
 }

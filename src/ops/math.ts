@@ -2,12 +2,13 @@
 import { type BinaryName, binaryKernel } from '../../kernels/binary.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import { scope } from '../autograd/scope.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { formatShape, normalizeAxes, sizeOf } from '../core/shape.ts';
 import { add, binaryOp, div, mul, pow, sub, where } from './binary.ts';
 import { equal, greater, less, logicalAnd } from './compare.ts';
-import { pairOf, type TensorLike } from './operand.ts';
+import { type TensorLike, withPair } from './operand.ts';
 import { max, min, norm1, type ReduceOptions, sum, sumSquares } from './reduce.ts';
 import { expandDims } from './shape.ts';
 import { abs, neg, sigmoid, sign, sqrt, square } from './unary.ts';
@@ -18,7 +19,7 @@ const BOTH = [true, true, false] as const;
 const pair =
   (op: Op): ((a: TensorLike, b: TensorLike) => Tensor) =>
   (a, b) =>
-    apply(op, pairOf(op.name, a, b), undefined);
+    withPair(op.name, a, b, (x, y) => apply(op, [x, y], undefined));
 
 /**
  * a − b ⌊a / b⌋, the remainder with the sign of b, exact before one rounding. NaN for b = 0 and for an infinite a; for
@@ -76,8 +77,10 @@ export function lerp(a: TensorLike, b: TensorLike, t: TensorLike): Tensor {
   if (!(a instanceof Tensor || b instanceof Tensor || t instanceof Tensor)) {
     throw new ArgumentError('lerp: at least one operand must be a tensor; make one with tensor(…).');
   }
-  const rest = typeof t === 'number' ? 1 - t : sub(1, t);
-  return add(product(a, rest), product(b, t));
+  return scope(() => {
+    const rest = typeof t === 'number' ? 1 - t : sub(1, t);
+    return add(product(a, rest), product(b, t));
+  });
 }
 
 function bitOp(op: BinaryName, name: string = op): (a: TensorLike, b: TensorLike) => Tensor {
@@ -86,7 +89,7 @@ function bitOp(op: BinaryName, name: string = op): (a: TensorLike, b: TensorLike
     forward: ([a, b]) => runKernel1(name, binaryKernel, [a as Tensor, b as Tensor], { op }),
     backward: () => [undefined, undefined],
   };
-  return (a, b) => noGrad(() => apply(definition, pairOf(name, a, b), undefined));
+  return (a, b) => noGrad(() => withPair(name, a, b, (x, y) => apply(definition, [x, y], undefined)));
 }
 
 /** Bits that are set in both, for int32 and bool. */
@@ -142,12 +145,14 @@ export function norm(x: Tensor, p = 2, options: ReduceOptions = {}): Tensor {
   const { keepDims = false } = options;
   const axes = normalizeAxes('norm', options.axis, x.rank);
   const over = { axis: axes, keepDims };
-  if (p === 0) return sum(square(sign(x)), over);
-  if (p === 1) return norm1(x, over);
-  if (p === 2) return root(sumSquares(x, over), sqrt);
-  if (p === Number.POSITIVE_INFINITY) return max(abs(x), over);
-  if (p === Number.NEGATIVE_INFINITY) return min(abs(x), over);
-  return powerNorm(x, p, axes, keepDims);
+  return scope(() => {
+    if (p === 0) return sum(square(sign(x)), over);
+    if (p === 1) return norm1(x, over);
+    if (p === 2) return root(sumSquares(x, over), sqrt);
+    if (p === Number.POSITIVE_INFINITY) return max(abs(x), over);
+    if (p === Number.NEGATIVE_INFINITY) return min(abs(x), over);
+    return powerNorm(x, p, axes, keepDims);
+  });
 }
 
 /** The Lp norm of a − b along the last axis; a and b broadcast. The gradient at a distance of 0 is 0 for p ≥ 1. */
@@ -158,7 +163,7 @@ export function pairwiseDistance(a: Tensor, b: Tensor, p = 2, options: { keepDim
     );
   }
   const { keepDims = false } = options;
-  return norm(sub(a, b), p, { axis: -1, keepDims });
+  return scope(() => norm(sub(a, b), p, { axis: -1, keepDims }));
 }
 
 /**
@@ -175,5 +180,5 @@ export function cdist(a: Tensor, b: Tensor, p = 2): Tensor {
   }
   a.assertAlive('cdist');
   b.assertAlive('cdist');
-  return norm(sub(expandDims(a, -2), expandDims(b, -3)), p, { axis: -1 });
+  return scope(() => norm(sub(expandDims(a, -2), expandDims(b, -3)), p, { axis: -1 }));
 }

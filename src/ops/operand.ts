@@ -45,15 +45,46 @@ export function scalarLike(op: string, value: number, device: Device, dtype: DTy
   return Tensor.adopt(device.run(op, fillKernel, [], { shape: [], dtype, value })[0] as Operand, 'full');
 }
 
-/** Both operands as tensors; at least one of them is one. */
-export function pairOf(op: string, a: TensorLike, b: TensorLike): [Tensor, Tensor] {
-  if (a instanceof Tensor) {
-    a.assertAlive(op);
-    return [a, b instanceof Tensor ? b : scalarLike(op, b, a.device, a.dtype)];
+/** Hands `use` the values as tensors of one device; those made from numbers live as long as `use` runs. */
+function withScalars<T>(
+  op: string,
+  values: readonly TensorLike[],
+  like: { device: Device; dtype: DType },
+  use: (...tensors: Tensor[]) => T,
+): T {
+  const made: Tensor[] = [];
+  try {
+    const tensors = values.map((value) => {
+      if (value instanceof Tensor) return value;
+      const scalar = scalarLike(op, value, like.device, like.dtype);
+      made.push(scalar);
+      return scalar;
+    });
+    return use(...tensors);
+  } finally {
+    for (const scalar of made) scalar.dispose(); // The graph keeps an alias of what it saved.
   }
-  if (b instanceof Tensor) {
-    b.assertAlive(op);
-    return [scalarLike(op, a, b.device, b.dtype), b];
+}
+
+/** Hands `use` both operands as tensors; at least one of them is one. */
+export function withPair<T>(op: string, a: TensorLike, b: TensorLike, use: (a: Tensor, b: Tensor) => T): T {
+  if (a instanceof Tensor && b instanceof Tensor) return use(a, b);
+  const like = a instanceof Tensor ? a : b;
+  if (!(like instanceof Tensor)) {
+    throw new ArgumentError(`${op}: at least one operand must be a tensor; make one with tensor(…).`);
   }
-  throw new ArgumentError(`${op}: at least one operand must be a tensor; make one with tensor(…).`);
+  like.assertAlive(op);
+  return withScalars(op, [a, b], like, use as (...tensors: Tensor[]) => T);
+}
+
+/** Hands `use` two operands as tensors on `device`, of the dtype of the one that is a tensor, else of its float. */
+export function withOperands<T>(
+  op: string,
+  device: Device,
+  a: TensorLike,
+  b: TensorLike,
+  use: (a: Tensor, b: Tensor) => T,
+): T {
+  const dtype = a instanceof Tensor ? a.dtype : b instanceof Tensor ? b.dtype : device.float;
+  return withScalars(op, [a, b], { device, dtype }, use as (...tensors: Tensor[]) => T);
 }

@@ -1,6 +1,7 @@
 /** Reductions over any axes, all of them by default. */
 import { argReduceKernel } from '../../kernels/arg-reduce.ts';
 import { type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
+import { broadcastTo } from '../autograd/engine-ops.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type BackwardContext, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
@@ -11,7 +12,7 @@ import { mul, sub, where } from './binary.ts';
 import { equal } from './compare.ts';
 import { arange } from './create.ts';
 import { assertTensor } from './operand.ts';
-import { broadcastTo, permute, reshape } from './shape.ts';
+import { permute, reshape } from './shape.ts';
 import { sign, sqrt } from './unary.ts';
 
 export type Axes = number | readonly number[];

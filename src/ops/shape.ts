@@ -1,5 +1,6 @@
 /** Shapes: free views (reshape and its kin), and copies by strides (permute). */
 import { copyKernel } from '../../kernels/copy.ts';
+import { broadcastTo as stretch } from '../autograd/engine-ops.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
@@ -14,7 +15,17 @@ import {
 } from '../core/shape.ts';
 import { assertList, assertTensor } from './operand.ts';
 
-export { broadcastTo } from '../autograd/engine-ops.ts';
+/**
+ * Repeats x along new and stretched axes until it has `shape`.
+ *
+ * @throws ShapeError when NumPy's rule does not stretch x's shape to `shape`.
+ */
+export function broadcastTo(x: Tensor, shape: Shape): Tensor {
+  assertTensor('broadcastTo', x);
+  x.assertAlive('broadcastTo');
+  const y = stretch(x, shape);
+  return y === x ? x.alias() : y;
+}
 
 const reshapeOp: Op<Shape> = {
   name: 'reshape',

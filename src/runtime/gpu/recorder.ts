@@ -165,7 +165,7 @@ export class Recorder {
     while (end < records.length && (records[end] as GpuRecord).kind !== 'write') end++;
     if (start === end) return end;
 
-    const offsets = this.#writeUniforms(records, start, end);
+    let offset = this.#writeUniforms(records, start, end);
     const encoder = device.createCommandEncoder();
     let pass: GPUComputePassEncoder | null = null;
     let bound: Pipeline | null = null;
@@ -186,7 +186,8 @@ export class Recorder {
           pass.setPipeline(pipeline.compiled as GPUComputePipeline); // Awaited before this batch was submitted.
           bound = pipeline;
         }
-        dynamicOffset[0] = offsets + dispatches * this.#host.uniformAlignment;
+        dynamicOffset[0] = offset;
+        offset += this.#slot(record);
         pass.setBindGroup(0, bindGroups.get(pipeline, record.slices), dynamicOffset);
         const [x, y, z] = record.workgroups;
         pass.dispatchWorkgroups(x, y, z);
@@ -217,23 +218,30 @@ export class Recorder {
     return end;
   }
 
+  /** Bytes of a dispatch's place in the ring. */
+  #slot({ pipeline }: DispatchRecord): number {
+    const { uniformAlignment } = this.#host;
+    return uniformAlignment * Math.ceil(pipeline.spec.uniformBytes / uniformAlignment);
+  }
+
   /** Puts the uniform blocks of these records side by side into the ring, in one write; returns where they start. */
   #writeUniforms(records: readonly GpuRecord[], start: number, end: number): number {
-    const { device, uniforms, uniformAlignment } = this.#host;
-    let count = 0;
-    for (let index = start; index < end; index++)
-      if ((records[index] as GpuRecord).kind === 'dispatch') count++;
-    if (count === 0) return 0;
-    const bytes = count * uniformAlignment;
+    const { device, uniforms } = this.#host;
+    let bytes = 0;
+    for (let index = start; index < end; index++) {
+      const record = records[index] as GpuRecord;
+      if (record.kind === 'dispatch') bytes += this.#slot(record);
+    }
+    if (bytes === 0) return 0;
     if (this.#uniformCursor + bytes > uniforms.size) this.#uniformCursor = 0;
     const at = this.#uniformCursor;
     const words = new Uint32Array(bytes / 4);
-    let slot = 0;
+    let place = 0;
     for (let index = start; index < end; index++) {
       const record = records[index] as GpuRecord;
       if (record.kind !== 'dispatch') continue;
-      words.set(record.uniforms, slot);
-      slot += uniformAlignment / 4;
+      words.set(record.uniforms, place);
+      place += this.#slot(record) / 4;
     }
     device.queue.writeBuffer(uniforms, at, words);
     this.#uniformCursor = at + bytes;
@@ -251,5 +259,8 @@ async function failuresOf(pipelines: ReadonlySet<Pipeline>): Promise<Map<Pipelin
   return failed;
 }
 
+/** The largest uniform block. */
+export const UNIFORM_BLOCK_BYTES = 512;
+
 /** Bytes of the uniform ring: room for several batches of the largest block. */
-export const UNIFORM_RING_BYTES = 4 * (BATCH + 1) * 256;
+export const UNIFORM_RING_BYTES = 2 * (BATCH + 1) * UNIFORM_BLOCK_BYTES;
