@@ -1,15 +1,21 @@
 import { defineConfig } from 'rolldown';
 
-const common = {
-  external: [/^node:/, 'webgpu', '@sparticuz/chromium', 'commander', 'nanotar'],
-  moduleTypes: { '.wgsl': 'text' },
-};
+const moduleTypes = { '.wgsl': 'text' };
+const output = { dir: 'dist', format: 'esm', sourcemap: true };
 
 export default defineConfig([
+  // One file for browsers, which imports nothing.
   {
-    ...common,
-    input: { index: 'src/index.ts', node: 'src/node.ts', wgrad: 'src/cli/main.ts' },
+    input: { index: 'src/index.ts' },
+    moduleTypes,
+    platform: 'browser',
+    output: { ...output, cleanDir: true },
+  },
+  {
+    input: { node: 'src/node.ts', wgrad: 'src/cli/main.ts' },
+    moduleTypes,
     platform: 'node',
-    output: { dir: 'dist', format: 'esm', sourcemap: true, cleanDir: true },
+    external: [/^node:/, 'webgpu', '@sparticuz/chromium', 'commander', 'nanotar'],
+    output,
   },
 ]);

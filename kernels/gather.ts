@@ -28,8 +28,12 @@ const ACCESS = ['read', 'write', 'read', 'write'] as const;
 const WORDS = 32;
 /** The uniform word of the op's number in the error record. */
 const OP = 2;
-const gatherElements = [0, 1].map((ALONG) => pipelineSpec(module, 'gather', ACCESS, WORDS, { ALONG }));
-const gatherQuads = pipelineSpec(module, 'gather4', ACCESS, WORDS);
+const pipelines = {
+  element: pipelineSpec(module, 'gather', ACCESS, WORDS),
+  along: pipelineSpec(module, 'gather', ACCESS, WORDS, { ALONG: 1 }),
+  quad: pipelineSpec(module, 'gather4', ACCESS, WORDS),
+  sixteen: pipelineSpec(module, 'gather16', ACCESS, WORDS),
+};
 const oneHotPipeline = pipelineSpec(module, 'oneHot', ['read', 'write', 'write'], WORDS);
 
 const NAN_BITS = 0x7fc00000;
@@ -40,29 +44,37 @@ const missingBits = (dtype: DType): number =>
 const missingValue = (dtype: DType): number =>
   isFloat(dtype) ? Number.NaN : dtype === 'int32' ? -2147483648 : 0;
 
-/** Whether an invocation can move four neighbours at once. */
-const inQuads = ([x, indices]: readonly TensorSpec[], attrs: IndexAttrs): boolean =>
-  attrs.mode !== 'along' && !!x && !!indices && picksOf('gather', x, indices, attrs).inner % 4 === 0;
+/** How many neighbours an invocation of each variant moves. */
+const WIDTH = { element: 1, quad: 4, sixteen: 16 };
+type Variant = keyof typeof WIDTH;
+
+/** Whether rows consist of pieces of this width. */
+const fits = (width: number, [x, indices]: readonly TensorSpec[], attrs: IndexAttrs): boolean =>
+  width === 1 ||
+  (attrs.mode !== 'along' && !!x && !!indices && picksOf('gather', x, indices, attrs).inner % width === 0);
+
+/** The work on indices is dear to software, so its invocations move much; hardware likes lanes side by side. */
+const preferred = (inputs: readonly TensorSpec[], attrs: IndexAttrs, software: boolean): Variant =>
+  software && fits(16, inputs, attrs) ? 'sixteen' : fits(4, inputs, attrs) ? 'quad' : 'element';
 
 /** `out[o, j, i] = x[o, index(j), i]` for inputs x and indices; see `IndexMode`. */
 export const gatherKernel: Kernel<IndexAttrs> = {
   name: 'gather',
-  variants: ['element', 'quad'],
+  variants: ['element', 'quad', 'sixteen'],
 
-  supports: (variant, inputs, attrs) => variant === 'element' || inQuads(inputs, attrs),
+  supports: (variant, inputs, attrs) => fits(WIDTH[variant as Variant], inputs, attrs),
 
   infer(op, [x, indices], attrs) {
     if (!x || !indices) throw new ArgumentError(`${op}: a tensor and its indices expected.`);
     return [{ shape: picksOf(op, x, indices, attrs).shape, dtype: x.dtype }];
   },
 
-  plan(inputs, [out], attrs, _traits, variant) {
+  plan(inputs, [out], attrs, traits, variant) {
     const [x, indices] = inputs;
     if (!x || !indices || !out) return { steps: [] };
     const picks = picksOf('gather', x, indices, attrs);
-    const quad = variant ? variant === 'quad' : inQuads(inputs, attrs);
-    const width = quad ? 4 : 1;
-    const along = attrs.mode === 'along';
+    const chosen = (variant as Variant | undefined) ?? preferred(inputs, attrs, traits.software);
+    const width = WIDTH[chosen];
     const count = sizeOf(out.shape) / width;
     const inner = picks.inner / width;
     const uniforms = new Uint32Array(WORDS);
@@ -72,7 +84,7 @@ export const gatherKernel: Kernel<IndexAttrs> = {
     uniforms[12] = missingBits(out.dtype);
     writeIndexedAxes(uniforms, 16, picks);
     const step: Step = {
-      pipeline: quad ? gatherQuads : (gatherElements[along ? 1 : 0] as Step['pipeline']),
+      pipeline: pipelines[attrs.mode === 'along' ? 'along' : chosen],
       buffers: ['in1', 'err', 'in0', 'out0'],
       uniforms,
       workgroups: grid(Math.ceil(count / 64)),

@@ -112,43 +112,39 @@ function runsOf(shape: Shape, axes: readonly number[]): Run[] {
   return runs.length > 0 ? runs : [{ outer: 1, length: 1, inner: sizeOf(shape) }];
 }
 
-/** The longest chain of one invocation: 16 + 16 + 8 additions in blocks, so about 20 half-ulps of rounding error. */
+/** The longest chain of one invocation: 4 + 16 + 8 additions in blocks, so about 14 half-ulps of rounding error. */
 const MAX_PER_LANE = 2048;
 /** Shorter parts are not worth a further stage. */
 const MIN_PER_LANE = 64;
 
 /** How a run is computed: one invocation or one workgroup for each part of `chunk` elements. */
 interface Schedule {
-  readonly entry: 'reduceLane' | 'reduceGroup' | 'reduceRow' | 'reduceColumns';
+  readonly entry: 'reduceLane' | 'reduceGroup';
   readonly workgroup: number;
   readonly chunk: number;
 }
 
-/** The entry point that reads four words at once, where they lie so. */
-const quadEntry = ({ outer, length, inner }: Run): 'reduceRow' | 'reduceColumns' | undefined =>
-  inner % 4 === 0 ? 'reduceColumns' : inner === 1 && (outer === 1 || length % 4 === 0) ? 'reduceRow' : undefined;
-
-function schedule(run: Run, traits: DeviceTraits, variant: string | undefined): Schedule {
-  const { outer, length, inner } = run;
+function schedule(
+  { outer, length, inner }: Run,
+  traits: DeviceTraits,
+  variant: string | undefined,
+): Schedule {
   const rows = outer * inner;
   const enough = traits.software ? 512 : 16384;
-  const quad = !variant ? traits.software : variant === 'quad';
-  const inQuads = quad ? quadEntry(run) : undefined;
   const group = variant
     ? variant === 'group'
-    : !inQuads &&
-      length >= 2 * MIN_PER_LANE &&
-      (inner === 1 || rows * inner < enough / 64) &&
-      !(traits.software && rows >= enough);
+    : !traits.software && length >= 2 * MIN_PER_LANE && (inner === 1 || rows * inner < enough / 64);
   const workgroup = group ? (traits.software ? 8 : 128) : traits.software ? 16 : 64;
-  const entry = group ? 'reduceGroup' : (inQuads ?? 'reduceLane');
   const lanes = group ? workgroup : 1;
   // Few outputs: parts as short as it takes to fill the device; many: as long as the accuracy permits.
-  const perLane = Math.ceil((length * rows) / enough / (entry === 'reduceColumns' ? 4 : 1));
-  const longest = lanes * Math.min(MAX_PER_LANE, Math.max(MIN_PER_LANE, perLane));
-  const parts = Math.ceil(length / longest);
-  const chunk = parts > 0 ? Math.ceil(length / parts) : 1;
-  return { entry, workgroup, chunk: parts > 1 && entry === 'reduceRow' ? 64 * Math.ceil(chunk / 64) : chunk };
+  const perLane = Math.ceil((length * rows) / enough);
+  const chunk = lanes * Math.min(MAX_PER_LANE, Math.max(MIN_PER_LANE, perLane));
+  const parts = Math.ceil(length / chunk);
+  return {
+    entry: group ? 'reduceGroup' : 'reduceLane',
+    workgroup,
+    chunk: parts > 0 ? Math.ceil(length / parts) : 1,
+  };
 }
 
 /** The neutral element as bits of the tensor's dtype. */
@@ -188,10 +184,7 @@ function checkDType(op: string, attrs: ReduceAttrs, { dtype }: TensorSpec): void
 /** Reduces the named axes. Long sums are blocked and split in a fixed order: deterministic, and accurate. */
 export const reduceKernel: Kernel<ReduceAttrs> = {
   name: 'reduce',
-  variants: ['lane', 'group', 'quad'],
-
-  supports: (variant, [input], attrs) =>
-    variant !== 'quad' || (!!input && runsOf(input.shape, attrs.axes).some((run) => quadEntry(run))),
+  variants: ['lane', 'group'],
 
   infer(op, inputs, attrs) {
     const input = inputs[0] as TensorSpec;
@@ -253,8 +246,7 @@ export const reduceKernel: Kernel<ReduceAttrs> = {
         floatBits(scale),
         0,
       );
-      const lanes = how.entry === 'reduceColumns' ? count / 4 : count;
-      const groups = how.entry === 'reduceGroup' ? count : Math.ceil(lanes / how.workgroup);
+      const groups = how.entry === 'reduceGroup' ? count : Math.ceil(count / how.workgroup);
       return { pipeline, buffers: [from, to], uniforms, workgroups: grid(groups) };
     });
     return { steps, scratch };

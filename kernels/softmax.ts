@@ -16,6 +16,8 @@ export interface SoftmaxAttrs {
 }
 
 const module = wgslModule('softmax', source);
+const ENTRY = { lane: 'softmaxLane', group: 'softmaxGroup', short: 'softmaxShort' };
+type Variant = keyof typeof ENTRY;
 const KIND: Record<SoftmaxOp, number> = { softmax: 0, logSoftmax: 1, logSumExp: 2 };
 
 /** The tensor as (outer, length, inner) around one axis. */
@@ -25,10 +27,16 @@ const around = (shape: Shape, axis: number): { outer: number; length: number; in
   inner: sizeOf(shape.slice(axis + 1)),
 });
 
+/** Up to here a column fits into registers. */
+const SHORT = 16;
+
 /** One dispatch; the maximum is subtracted first, so any finite input is safe. */
 export const softmaxKernel: Kernel<SoftmaxAttrs> = {
   name: 'softmax',
-  variants: ['lane', 'group'],
+  variants: ['lane', 'group', 'short'],
+
+  supports: (variant, [input], { axis }) =>
+    variant !== 'short' || (!!input && (input.shape[axis] as number) <= SHORT),
 
   infer(op, inputs, attrs) {
     const { shape, dtype } = inputs[0] as TensorSpec;
@@ -49,18 +57,17 @@ export const softmaxKernel: Kernel<SoftmaxAttrs> = {
   plan(inputs, _outputs, attrs, traits, variant) {
     const { outer, length, inner } = around((inputs[0] as TensorSpec).shape, attrs.axis);
     const count = outer * inner;
-    const group = variant
-      ? variant === 'group'
-      : traits.software
-        ? length >= 32 && count < 16
-        : length >= 64 && (inner === 1 || count < 1024);
-    const workgroup = group ? (traits.software ? 8 : 128) : traits.software ? 16 : 64;
-    const pipeline = pipelineSpec(module, group ? 'softmaxGroup' : 'softmaxLane', ['read', 'write'], 4, {
+    const group = traits.software
+      ? length >= 32 && count < 16
+      : length >= 64 && (inner === 1 || count < 1024);
+    const chosen = (variant as Variant | undefined) ?? (length <= SHORT ? 'short' : group ? 'group' : 'lane');
+    const workgroup = chosen === 'group' ? (traits.software ? 8 : 128) : traits.software ? 16 : 64;
+    const pipeline = pipelineSpec(module, ENTRY[chosen], ['read', 'write'], 4, {
       KIND: KIND[attrs.op],
       WORKGROUP: workgroup,
     });
     const uniforms = Uint32Array.of(count, length, inner, 0);
-    const workgroups = grid(group ? count : Math.ceil(count / workgroup));
+    const workgroups = grid(chosen === 'group' ? count : Math.ceil(count / workgroup));
     return { steps: [{ pipeline, buffers: ['in0', 'out0'], uniforms, workgroups }] };
   },
 

@@ -32,6 +32,15 @@ export type { DType, HostArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export { Generator, setSeed } from './core/generator.ts';
 export type { Shape } from './core/shape.ts';
+export {
+  formatNpy,
+  parseNpy,
+  type ReadNpyOptions,
+  readNpy,
+  type WriteNpyOptions,
+  writeNpy,
+} from './io/npy.ts';
+export { readNpz, type WriteNpzOptions, writeNpz } from './io/npz.ts';
 export { add, div, maximum, minimum, mul, pow, sub, where } from './ops/binary.ts';
 export { assign, cast, toDevice } from './ops/cast.ts';
 export * from './ops/compare.ts';

@@ -3,8 +3,19 @@ import * as assert from 'uvu/assert';
 import type { HostTensor } from '../kernels/kernel.ts';
 import { type HostArray, hostArray, isFloat } from '../src/core/dtype.ts';
 import { sizeOf } from '../src/core/shape.ts';
-import { formatNpy, parseNpy, readNpy, readNpz, writeNpy, writeNpz } from '../src/io/npy.ts';
-import { cast, type DType, setDefaultDevice, type Tensor, tensor } from '../src/node.ts';
+import {
+  cast,
+  type DType,
+  formatNpy,
+  parseNpy,
+  readNpy,
+  readNpz,
+  setDefaultDevice,
+  type Tensor,
+  tensor,
+  writeNpy,
+  writeNpz,
+} from '../src/node.ts';
 import { cpuDevice, suite, testDevice } from './support/harness.ts';
 import { uniforms } from './support/random.ts';
 import { close, fails, rejects, resultOf } from './support/values.ts';

@@ -3,12 +3,13 @@
 //
 //   indices  (positions · depth,)    read, int32; a tuple of `depth` indices names one row: row = Σ_d index_d · stride_d
 //   errors   (4,)                    the device's error record: op number, position, value, limit
-//   x        (outer, rows, inner)    read, any dtype of 32-bit words; gather4 reads four words at a time
-//   out      (outer, m, inner)       one invocation owns one element (gather4: four neighbours), `=`
+//   x        (outer, rows, inner)    read, any dtype of 32-bit words; gather4 and gather16 read four words at a time
+//   out      (outer, m, inner)       one invocation owns one element (gather4: four neighbours, gather16: 16), `=`
 //   hot      (positions, columns)    one invocation owns one element, `=`
 //
-// NumPy's negative indices count from the end, but not for oneHot. An index that is out of range writes `missing` and is reported, the first
-// one of all, unless params.op is 0. ALONG: indices has out's shape, and outer, m, inner are the axes around the axis.
+// NumPy's negative indices count from the end, but not for oneHot. An index that is out of range writes `missing` and is
+// reported, the first one of all, unless params.op is 0. ALONG: indices has out's shape, and outer, m, inner are the
+// axes around the axis.
 
 override ALONG: bool = false;
 
@@ -131,6 +132,31 @@ fn gather4(
   } else {
     out4[index] = x4[address];
   }
+}
+
+@compute @workgroup_size(64)
+fn gather16(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let address = sourceOf(index);
+  var a = vec4u(params.missing);
+  var b = a;
+  var c = a;
+  var d = a;
+  if (address != MISSING) {
+    a = x4[4u * address];
+    b = x4[4u * address + 1u];
+    c = x4[4u * address + 2u];
+    d = x4[4u * address + 3u];
+  }
+  out4[4u * index] = a;
+  out4[4u * index + 1u] = b;
+  out4[4u * index + 2u] = c;
+  out4[4u * index + 3u] = d;
 }
 
 @compute @workgroup_size(64)

@@ -2,12 +2,13 @@
 //
 //   binding 1   out   (count,)   write   the bits of f32, i32 or bool words, as the distribution has it
 //
-// Invocation i owns element i and writes it with `=`. One block per element, so streams never shift.
+// Invocation i owns elements 4 i to 4 i + 3 and writes them with `=`. One block per element, so streams never shift.
 // DISTRIBUTION: 0 uniform a + u (b - a), below `limit` at most; 1 normal, mean a, deviation b; 2 the same cut at
 // a ± 2 b; 3 Bernoulli: a where the 24 bits are below `limit`, else 0; 4 whole numbers a + ⌊word · limit / 2^32⌋
 // (`limit` 0 stands for 2^32); 5 the raw word. 0, 3, 4 and 5 are exact on every device.
 
 override DISTRIBUTION: u32 = 0u;
+override FLOATS: bool = false;   // Philox's products without shifts, which cost SwiftShader seven additions each
 
 struct Params {
   count: u32,
@@ -21,7 +22,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read_write> out: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -34,104 +35,146 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
 }
 
-fn philox(counterLow: u32, counterHigh: u32, keyLow: u32, keyHigh: u32) -> vec4u {
-  var c = vec4u(counterLow, counterHigh, 0u, 0u);
-  var key0 = keyLow;
-  var key1 = keyHigh;
-  for (var i = 0u; i < 10u; i++) {
-    let high0 = mulHigh(0xd2511f53u, c.x);
-    let high1 = mulHigh(0xcd9e8d57u, c.z);
-    c = vec4u(high1 ^ c.y ^ key0, 0xcd9e8d57u * c.z, high0 ^ c.w ^ key1, 0xd2511f53u * c.x);
-    key0 += 0x9e3779b9u;
-    key1 += 0xbb67ae85u;
+// The words of four blocks.
+struct Words {
+  x: vec4u,
+  y: vec4u,
+  z: vec4u,
+  w: vec4u,
+}
+
+const SIGN = vec4u(0x80000000u);
+
+// An unsigned word less 2^31.
+fn centred(v: vec4u) -> vec4f {
+  return vec4f(bitcast<vec4i>(v ^ SIGN));
+}
+
+// The upper 32 bits of v * F for the two factors of Philox; `product` holds the lower ones.
+//
+// In integers, F is taken apart into halves that are small enough for no sum to overflow: 0xd2511f53 has a small lower
+// half, and 0xcd9e8d57 is 2^32 - 0x326172a9.
+//
+// In floats: with h the upper half of v, the result is h * (F >> 16) + q, where q = (v * F - h * (F >> 16) * 2^32 -
+// product) / 2^32 is a whole number below 2^17. So q may be computed in float32 with an error, here about 2^-6, and h
+// exactly. Adding 2^23 turns the low bits of a float into an integer; the 0x4b000000 on top of both is subtracted last.
+// The constant in `rest` undoes both `centred` and adds a quarter to q, so that q is right whether the device rounds to
+// nearest or towards zero.
+fn upperA(v: vec4u, product: vec4u) -> vec4u {
+  if (FLOATS) {
+    let high = centred(v & vec4u(0xffff0000u));
+    let low = vec4f(bitcast<vec4i>(v & vec4u(0xffffu)));
+    let rest = high * 8019.0 + (low * 3528531795.0 + 17219597631488.0) - centred(product);
+    let h = bitcast<vec4u>(high * 1.52587890625e-5 + 8421376.0);
+    let q = bitcast<vec4u>(rest * 2.3283064365386963e-10 + 8388608.0);
+    return h * 0xd251u + (q - vec4u(0x06000000u));
   }
+  let low = v & vec4u(0xffffu);
+  let high = v >> vec4u(16u);
+  return high * 0xd251u + ((high * 0x1f53u + low * 0xd251u + ((low * 0x1f53u) >> vec4u(16u))) >> vec4u(16u));
+}
+
+fn upperB(v: vec4u, product: vec4u) -> vec4u {
+  if (FLOATS) {
+    let high = centred(v & vec4u(0xffff0000u));
+    let low = vec4f(bitcast<vec4i>(v & vec4u(0xffffu)));
+    let rest = high * 36183.0 + (low * 3449720151.0 + 77701327093760.0) - centred(product);
+    let h = bitcast<vec4u>(high * 1.52587890625e-5 + 8421376.0);
+    let q = bitcast<vec4u>(rest * 2.3283064365386963e-10 + 8388608.0);
+    return h * 0xcd9eu + (q - vec4u(0x95000000u));
+  }
+  let low = v & vec4u(0xffffu);
+  let high = v >> vec4u(16u);
+  let other = high * 0x3261u + ((high * 0x72a9u + low * 0x3261u + ((low * 0x72a9u) >> vec4u(16u))) >> vec4u(16u));
+  return v - min(v, vec4u(1u)) - other;
+}
+
+fn philoxRound(c: Words, key0: u32, key1: u32) -> Words {
+  let y = c.z * 0xcd9e8d57u;
+  let w = c.x * 0xd2511f53u;
+  return Words(upperB(c.z, y) ^ c.y ^ vec4u(key0), y, upperA(c.x, w) ^ c.w ^ vec4u(key1), w);
+}
+
+// Words x and y of the blocks of four counters. The rounds are written out: a loop is slow on software, and what nobody
+// reads of the first and the last two is left out by every compiler only so.
+fn philox(low: vec4u, high: vec4u, key0: u32, key1: u32) -> Words {
+  let w = low * 0xd2511f53u;
+  var c = Words(high ^ vec4u(key0), vec4u(0u), upperA(low, w) ^ vec4u(key1), w);
+  c = philoxRound(c, key0 + 0x9e3779b9u, key1 + 0xbb67ae85u);
+  c = philoxRound(c, key0 + 0x3c6ef372u, key1 + 0x76cf5d0au);
+  c = philoxRound(c, key0 + 0xdaa66d2bu, key1 + 0x32370b8fu);
+  c = philoxRound(c, key0 + 0x78dde6e4u, key1 + 0xed9eba14u);
+  c = philoxRound(c, key0 + 0x1715609du, key1 + 0xa9066899u);
+  c = philoxRound(c, key0 + 0xb54cda56u, key1 + 0x646e171eu);
+  c = philoxRound(c, key0 + 0x5384540fu, key1 + 0x1fd5c5a3u);
+  c = philoxRound(c, key0 + 0xf1bbcdc8u, key1 + 0xdb3d7428u);
+  c = philoxRound(c, key0 + 0x8ff34781u, key1 + 0x96a522adu);
   return c;
 }
 
-// log(1 + f) + e ln 2 for sqrt(1/2) <= 1 + f < sqrt(2).
-fn logCore(f: f32, e: f32) -> f32 {
-  var p = fma(7.0376836292e-2, f, -1.1514610310e-1);
-  p = fma(p, f, 1.1676998740e-1);
-  p = fma(p, f, -1.2420140846e-1);
-  p = fma(p, f, 1.4249322787e-1);
-  p = fma(p, f, -1.6668057665e-1);
-  p = fma(p, f, 2.0000714765e-1);
-  p = fma(p, f, -2.4999993993e-1);
-  p = fma(p, f, 3.3333331174e-1);
-  let z = f * f;
-  var y = p * f * z;
-  y = fma(e, -2.12194440e-4, y);
-  y = fma(z, -0.5, y);
-  return fma(e, 0.693359375, f + y);
+// log(v) - log(2^scale) for normal v > 0, with a relative error below 1.6e-6, which is enough for the 1e-5 of a normal
+// number. The mantissa 1 + f is taken from [sqrt(1/2), sqrt(2)): 0x3f3504f3 is sqrt(1/2); e is the exponent times 2^23.
+fn logScaled(v: vec4f, scale: u32) -> vec4f {
+  let shifted = bitcast<vec4u>(v) - vec4u(0x3f3504f3u + (scale << 23u));
+  let f = bitcast<vec4f>((shifted & vec4u(0x007fffffu)) + vec4u(0x3f3504f3u)) - 1.0;
+  let e = vec4f(bitcast<vec4i>(shifted & vec4u(0xff800000u)));
+  var p = fma(f, vec4f(0.1194932725), vec4f(-0.185875733));
+  p = fma(p, f, vec4f(0.2044913561));
+  p = fma(p, f, vec4f(-0.2491906561));
+  p = fma(p, f, vec4f(0.3331922072));
+  p = fma(p, f, vec4f(-0.5000084854));
+  return fma(e, vec4f(8.2629582949e-8), fma(p, f * f, f));
 }
 
-// log(v) for normal v > 0. The mantissa is taken from [sqrt(1/2), sqrt(2)): 0x3f3504f3 is sqrt(1/2).
-fn logNormal(v: f32) -> f32 {
-  let shifted = bitcast<u32>(v) - 0x3f3504f3u;
-  let m = bitcast<f32>((shifted & 0x007fffffu) + 0x3f3504f3u);
-  return logCore(m - 1.0, f32(bitcast<i32>(shifted) >> 23u));
-}
-
-// sin for |r| <= pi / 4.
-fn sinSmall(r: f32) -> f32 {
-  let z = r * r;
-  let p = fma(fma(-1.9515295891e-4, z, 8.3321608736e-3), z, -1.6666654611e-1);
-  return fma(p * z, r, r);
-}
-
-// cos for |r| <= pi / 4.
-fn cosSmall(r: f32) -> f32 {
-  let z = r * r;
-  let p = fma(fma(2.443315711809948e-5, z, -1.388731625493765e-3), z, 4.166664568298827e-2);
-  return fma(p * z, z, fma(-0.5, z, 1.0));
-}
-
-// sin(r + quadrant * pi / 2) for |r| <= pi / 4.
-fn sinQuadrant(r: f32, quadrant: i32) -> f32 {
-  let s = select(sinSmall(r), cosSmall(r), (quadrant & 1) == 1);
-  return select(s, -s, (quadrant & 2) == 2);
-}
-
-// Box and Muller: sqrt(-2 log u) cos(2 pi k1 / 2^24), where u lies in (0, 1] and the quadrant is split off k1 in integers.
-fn normal(word0: u32, word1: u32) -> f32 {
-  let u = f32((word0 >> 8u) + 1u) * 5.9604644775390625e-8;
-  let radius = sqrt(max(-2.0 * logNormal(u), 0.0));
-  let k1 = i32(word1 >> 8u);
-  let quadrant = (k1 + 2097152) >> 22u;
-  let r = f32(k1 - (quadrant << 22u)) * 3.7450704e-7;
-  return radius * sinQuadrant(r, quadrant + 1);
+// Box and Muller: sqrt(-2 log u) cos(2 pi k / 2^24), where u = (bits + 1) / 2^24 lies in (0, 1] and k is a signed number
+// of 24 bits. The cosine is sin(pi / 2 s) for s = 1 - |k| / 2^22 in [-1, 1]. Both u (times 2^32 here) and s are exact.
+fn normal(word0: vec4u, word1: vec4u) -> vec4f {
+  let u = centred(word0 & vec4u(0xffffff00u)) + 2147483904.0;
+  let radius = sqrt(max(-2.0 * logScaled(u, 32u), vec4f(0.0)));
+  let s = 1.0 - abs(vec4f(bitcast<vec4i>(word1 & vec4u(0xffffff00u)))) * 9.31322574615478515625e-10;
+  let z = s * s;
+  var p = fma(z, vec4f(1.51485129e-4), vec4f(-4.673766609e-3));
+  p = fma(p, z, vec4f(7.968967895e-2));
+  p = fma(p, z, vec4f(-0.6459637106));
+  p = fma(p, z, vec4f(1.570796318));
+  return radius * (p * s);
 }
 
 // The quantile of 1/2 + q by AS 241 (PPND7, Wichura 1988); q is odd in the 24 bits, so the draw is symmetric.
-fn truncatedNormal(word: u32) -> f32 {
-  let q = f32(i32(word >> 8u) * 2 + 1 - 16777216) * 2.9802322387695312e-8 * 0.9544997361036416;
-  var z: f32;
-  if (abs(q) <= 0.425) {
-    let r = 0.180625 - q * q;
-    let above = fma(fma(fma(59.109374720, r, 159.29113202), r, 50.434271938), r, 3.3871327179);
-    let below = fma(fma(fma(67.187563600, r, 78.757757664), r, 17.895169469), r, 1.0);
-    z = q * above / below;
-  } else {
-    let r = sqrt(-logNormal(0.5 - abs(q))) - 1.6;
-    let above = fma(fma(fma(0.17023821103, r, 1.3067284816), r, 2.7568153900), r, 1.4234372777);
-    let below = fma(fma(0.12021132975, r, 0.73700164250), r, 1.0);
-    z = select(above / below, -above / below, q < 0.0);
-  }
-  return clamp(z, -2.0, 2.0);
+fn truncatedNormal(word: vec4u) -> vec4f {
+  let q = vec4f(vec4i(word >> vec4u(8u)) * 2 + 1 - 16777216) * 2.9802322387695312e-8 * 0.9544997361036416;
+  let r = 0.180625 - q * q;
+  var above = fma(vec4f(59.109374720), r, vec4f(159.29113202));
+  above = fma(fma(above, r, vec4f(50.434271938)), r, vec4f(3.3871327179));
+  let below = fma(fma(fma(vec4f(67.187563600), r, vec4f(78.757757664)), r, vec4f(17.895169469)), r, vec4f(1.0));
+  let t = sqrt(-logScaled(0.5 - abs(q), 0u)) - 1.6;
+  var outerAbove = fma(vec4f(0.17023821103), t, vec4f(1.3067284816));
+  outerAbove = fma(fma(outerAbove, t, vec4f(2.7568153900)), t, vec4f(1.4234372777));
+  let outerBelow = fma(fma(vec4f(0.12021132975), t, vec4f(0.73700164250)), t, vec4f(1.0));
+  let centre = q * above / below;
+  let flank = sign(q) * outerAbove / outerBelow;
+  return clamp(select(flank, centre, abs(q) <= vec4f(0.425)), vec4f(-2.0), vec4f(2.0));
 }
 
-fn draw(words: vec4u) -> u32 {
-  let a = bitcast<f32>(params.a);
-  let b = bitcast<f32>(params.b);
+fn draw(words: Words) -> vec4u {
+  let a = vec4f(bitcast<f32>(params.a));
+  let b = vec4f(bitcast<f32>(params.b));
   switch (DISTRIBUTION) {
     case 0u: {
-      let u = f32(words.x >> 8u) * 5.9604644775390625e-8;
-      return bitcast<u32>(min(fma(u, b, a), bitcast<f32>(params.limit)));
+      let u = vec4f(vec4i(words.x >> vec4u(8u))) * 5.9604644775390625e-8;
+      return bitcast<vec4u>(min(fma(u, b, a), vec4f(bitcast<f32>(params.limit))));
     }
-    case 1u: { return bitcast<u32>(fma(normal(words.x, words.y), b, a)); }
-    case 2u: { return bitcast<u32>(fma(truncatedNormal(words.x), b, a)); }
-    case 3u: { return select(0u, params.a, (words.x >> 8u) < params.limit); }
-    case 4u: { return params.a + select(mulHigh(words.x, params.limit), words.x, params.limit == 0u); }
+    case 1u: { return bitcast<vec4u>(fma(normal(words.x, words.y), b, a)); }
+    case 2u: { return bitcast<vec4u>(fma(truncatedNormal(words.x), b, a)); }
+    case 3u: { return select(vec4u(0u), vec4u(params.a), (words.x >> vec4u(8u)) < vec4u(params.limit)); }
+    case 4u: {
+      if (params.limit == 0u) {
+        return params.a + words.x;
+      }
+      let w = words.x;
+      let n = params.limit;
+      return params.a + vec4u(mulHigh(w.x, n), mulHigh(w.y, n), mulHigh(w.z, n), mulHigh(w.w, n));
+    }
     default: { return words.x; }
   }
 }
@@ -143,8 +186,9 @@ fn random(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let i = (group.x + group.y * groups.x) * 64u + lane;
-  if (i >= params.count) { return; }
-  let low = params.counterLow + i;
-  let high = params.counterHigh + select(0u, 1u, low < i);
+  if (4u * i >= params.count) { return; }
+  let offset = vec4u(4u * i) + vec4u(0u, 1u, 2u, 3u);
+  let low = params.counterLow + offset;
+  let high = params.counterHigh + select(vec4u(0u), vec4u(1u), low < offset);
   out[i] = draw(philox(low, high, params.key0, params.key1));
 }

@@ -4,11 +4,9 @@
 //   result  (outer, parts, inner)   the same dtype; part p covers r in [p·chunk, min((p+1)·chunk, length))
 //
 // The last stage has one part. Each element of `result` is written (`=`) by one invocation (reduceLane), or by
-// invocation 0 of one workgroup (reduceGroup). Where words lie in fours, one invocation reads them so: four neighbours
-// of a row (reduceRow; inner = 1, chunk a multiple of 4, length too unless outer = 1) or four columns, of which it
-// writes the four results (reduceColumns; inner a multiple of 4). Additions are blocked, 16 into a block as a tree,
-// 16 blocks into a superblock, so that the rounding error does not grow with the full length; the order is fixed, so
-// the same input gives the same bits. Blocks are written out: SwiftShader is slow in loops.
+// invocation 0 of one workgroup (reduceGroup). Additions are blocked, 16 into a block (a tree, written out: software
+// is slow in loops), 16 blocks into a superblock, so that the rounding error does not grow with the full length; the
+// order is fixed, so the same input gives the same bits.
 
 override OP: u32 = 0u;     // 0 sum, 1 product, 2 max, 3 min, 4 all, 5 any
 override PRE: u32 = 0u;    // 0 as it is, 1 square, 2 absolute value
@@ -17,7 +15,7 @@ override SCALED: bool = false;
 override WORKGROUP: u32 = 64u;
 
 struct Params {
-  count: u32,      // outer · parts · inner, the elements of `result`
+  count: u32,      // outer · parts · inner
   length: u32,
   inner: u32,
   parts: u32,
@@ -30,8 +28,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> source: array<u32>;
 @group(0) @binding(2) var<storage, read_write> result: array<u32>;
-@group(0) @binding(1) var<storage, read> source4: array<vec4u>;
-@group(0) @binding(2) var<storage, read_write> result4: array<vec4u>;
 @group(0) @binding(1) var<storage, read_write> vacant: array<u32>;
 
 var<workgroup> partial: array<u32, WORKGROUP>;
@@ -108,7 +104,7 @@ fn combine(a: u32, b: u32) -> u32 {
 }
 
 // Four elements that lie `stride` apart.
-fn four(at: u32, stride: u32) -> u32 {
+fn block4(at: u32, stride: u32) -> u32 {
   let a = load(at);
   let b = load(at + stride);
   let c = load(at + 2u * stride);
@@ -116,155 +112,41 @@ fn four(at: u32, stride: u32) -> u32 {
   return combine(combine(a, b), combine(c, d));
 }
 
-fn sixteen(at: u32, stride: u32) -> u32 {
-  let a = four(at, stride);
-  let b = four(at + 4u * stride, stride);
-  let c = four(at + 8u * stride, stride);
-  let d = four(at + 12u * stride, stride);
+fn block16(at: u32, stride: u32) -> u32 {
+  let a = block4(at, stride);
+  let b = block4(at + 4u * stride, stride);
+  let c = block4(at + 8u * stride, stride);
+  let d = block4(at + 12u * stride, stride);
   return combine(combine(a, b), combine(c, d));
 }
 
-// Combines `count` elements that lie `stride` apart, in blocks of 16 and superblocks of 256.
+// Combines `count` elements that lie `stride` apart, in blocks of 16 and superblocks of 256, in one loop rather than two.
+// In the last four the last element is read in place of what is missing, and not used.
 fn walk(first: u32, count: u32, stride: u32) -> u32 {
   let neutral = params.neutral;
   var at = first;
   var left = count;
   var total = neutral;
+  var large = neutral;
   while (left >= 16u) {
-    var large = neutral;
-    let after = left - min(left & 0xfffffff0u, 256u);
-    while (left > after) {
-      large = combine(large, sixteen(at, stride));
-      at += 16u * stride;
-      left -= 16u;
-    }
-    total = combine(total, large);
-  }
-  var rest = neutral;
-  while (left >= 4u) {
-    rest = combine(rest, four(at, stride));
-    at += 4u * stride;
-    left -= 4u;
+    large = combine(large, block16(at, stride));
+    at += 16u * stride;
+    left -= 16u;
+    let ends = (left & 0xf0u) == 0u;
+    total = select(total, combine(total, large), ends);
+    large = select(large, neutral, ends);
   }
   while (left > 0u) {
-    rest = combine(rest, load(at));
-    at += stride;
-    left -= 1u;
-  }
-  return combine(total, rest);
-}
-
-fn load4(at: u32) -> vec4u {
-  let bits = source4[at];
-  switch (PRE) {
-    case 1u: {
-      let v = bitcast<vec4f>(bits);
-      return bitcast<vec4u>(v * v);
-    }
-    case 2u: {
-      if (FLOAT) {
-        return bits & vec4u(0x7fffffffu);
-      }
-      return bitcast<vec4u>(abs(bitcast<vec4i>(bits)));
-    }
-    default: {
-      return bits;
-    }
-  }
-}
-
-fn areNan4(bits: vec4u) -> vec4<bool> {
-  return (bits & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
-}
-
-fn largerFloat4(a: vec4u, b: vec4u) -> vec4u {
-  return select(select(b, a, (bitcast<vec4f>(a) >= bitcast<vec4f>(b)) | areNan4(a)), b, areNan4(b));
-}
-
-fn smallerFloat4(a: vec4u, b: vec4u) -> vec4u {
-  return select(select(b, a, (bitcast<vec4f>(a) <= bitcast<vec4f>(b)) | areNan4(a)), b, areNan4(b));
-}
-
-fn combine4(a: vec4u, b: vec4u) -> vec4u {
-  switch (OP) {
-    case 0u: {
-      if (FLOAT) {
-        return bitcast<vec4u>(bitcast<vec4f>(a) + bitcast<vec4f>(b));
-      }
-      return a + b;
-    }
-    case 1u: {
-      if (FLOAT) {
-        return bitcast<vec4u>(bitcast<vec4f>(a) * bitcast<vec4f>(b));
-      }
-      return a * b;
-    }
-    case 2u: {
-      if (FLOAT) {
-        return largerFloat4(a, b);
-      }
-      return bitcast<vec4u>(max(bitcast<vec4i>(a), bitcast<vec4i>(b)));
-    }
-    case 3u: {
-      if (FLOAT) {
-        return smallerFloat4(a, b);
-      }
-      return bitcast<vec4u>(min(bitcast<vec4i>(a), bitcast<vec4i>(b)));
-    }
-    case 4u: {
-      return a & b;
-    }
-    default: {
-      return a | b;
-    }
-  }
-}
-
-// Four elements that lie `stride` apart.
-fn four4(at: u32, stride: u32) -> vec4u {
-  let a = load4(at);
-  let b = load4(at + stride);
-  let c = load4(at + 2u * stride);
-  let d = load4(at + 3u * stride);
-  return combine4(combine4(a, b), combine4(c, d));
-}
-
-fn sixteen4(at: u32, stride: u32) -> vec4u {
-  let a = four4(at, stride);
-  let b = four4(at + 4u * stride, stride);
-  let c = four4(at + 8u * stride, stride);
-  let d = four4(at + 12u * stride, stride);
-  return combine4(combine4(a, b), combine4(c, d));
-}
-
-// Combines `count` elements that lie `stride` apart, in blocks of 16 and superblocks of 256.
-fn walk4(first: u32, count: u32, stride: u32) -> vec4u {
-  let neutral = vec4u(params.neutral);
-  var at = first;
-  var left = count;
-  var total = neutral;
-  while (left >= 16u) {
-    var large = neutral;
-    let after = left - min(left & 0xfffffff0u, 256u);
-    while (left > after) {
-      large = combine4(large, sixteen4(at, stride));
-      at += 16u * stride;
-      left -= 16u;
-    }
-    total = combine4(total, large);
-  }
-  var rest = neutral;
-  while (left >= 4u) {
-    rest = combine4(rest, four4(at, stride));
+    let k = min(vec4u(0u, 1u, 2u, 3u), vec4u(left - 1u)) * stride;
+    let a = load(at);
+    let b = select(neutral, load(at + k.y), left > 1u);
+    let c = select(neutral, load(at + k.z), left > 2u);
+    let d = select(neutral, load(at + k.w), left > 3u);
+    large = combine(large, combine(combine(a, b), combine(c, d)));
     at += 4u * stride;
-    left -= 4u;
+    left -= min(left, 4u);
   }
-  while (left > 0u) {
-    rest = combine4(rest, load4(at));
-    at += stride;
-    left -= 1u;
-  }
-  return combine4(total, rest);
+  return combine(total, large);
 }
 
 fn rescale(bits: u32) -> u32 {
@@ -323,49 +205,6 @@ fn reduceGroup(
   if (lane == 0u) {
     result[index] = rescale(partial[0]);
   }
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn reduceRow(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = (group.x + group.y * groups.x) * WORKGROUP + lane;
-  if (index >= params.count) {
-    return;
-  }
-  let outer = index / params.parts;
-  let start = (index - outer * params.parts) * params.chunk;
-  let size = min(params.chunk, params.length - start);
-  let first = (outer * params.length + start) >> 2u;
-  let quads = size >> 2u;
-  var four = walk4(first, quads, 1u);
-  let odd = size & 3u;
-  if (odd > 0u) {
-    let inside = vec4u(0u, 1u, 2u, 3u) < vec4u(odd);
-    four = combine4(four, select(vec4u(params.neutral), load4(first + quads), inside));
-  }
-  result[index] = rescale(combine(combine(four.x, four.y), combine(four.z, four.w)));
-}
-
-@compute @workgroup_size(WORKGROUP)
-fn reduceColumns(
-  @builtin(workgroup_id) group: vec3u,
-  @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_index) lane: u32,
-) {
-  let index = (group.x + group.y * groups.x) * WORKGROUP + lane;
-  if (4u * index >= params.count) {
-    return;
-  }
-  let inner = params.inner >> 2u;
-  let row = index / inner;
-  let column = index - row * inner;
-  let outer = row / params.parts;
-  let start = (row - outer * params.parts) * params.chunk;
-  let four = walk4((outer * params.length + start) * inner + column, min(params.chunk, params.length - start), inner);
-  result4[index] = vec4u(rescale(four.x), rescale(four.y), rescale(four.z), rescale(four.w));
 }
 
 // A reduction of nothing: every element of the result is the neutral element (vacant: `count` words).

@@ -92,6 +92,13 @@ export class ShaderError extends WgradError {
   }
 }
 
+/** A file that is damaged, cut off, or of a kind that is not read. */
+export class FormatError extends WgradError {
+  constructor(message: string) {
+    super('format', message);
+  }
+}
+
 /** An error that the GPU's driver reported. */
 export class GpuError extends WgradError {
   constructor(message: string) {

@@ -1,25 +1,17 @@
 /**
- * NumPy's `.npy` files (format 1.0 to 3.0) and their `.npz` archives, as bytes: no file system, so it works in browsers.
+ * NumPy's `.npy` files (format 1.0 to 3.0), as bytes: no file system, so it works in browsers.
  *
  * ```ts
  * const x = readNpy(await readFile('x.npy'));
  * await writeFile('x.npy', await writeNpy(x));
  * ```
  */
-import { strFromU8, unzipSync, zipSync } from 'fflate';
 import type { HostTensor } from '../../kernels/kernel.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, WgradError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, FormatError } from '../core/errors.ts';
 import { checkShape, forEachOffset, formatShape, type Shape, sizeOf, stridesOf } from '../core/shape.ts';
 import { type CreateOptions, tensor } from '../ops/create.ts';
-
-/** A file that is damaged, cut off, or of a kind that is not read. */
-export class FormatError extends WgradError {
-  constructor(message: string) {
-    super('format', message);
-  }
-}
 
 /** A reader of one element, and the dtype that holds it. */
 interface ElementType {
@@ -48,7 +40,7 @@ interface Header {
   readonly start: number;
 }
 
-const viewOf = (bytes: Uint8Array): DataView =>
+export const viewOf = (bytes: Uint8Array): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** Reads the Python dictionary at the head of a file. */
@@ -140,7 +132,7 @@ function elementType(op: string, descr: string): [type: ElementType, little: boo
 /** Strides of an array whose first axis runs fastest. */
 const fortranStrides = (shape: Shape): number[] => [...stridesOf([...shape].reverse())].reverse();
 
-function parse(op: string, bytes: Uint8Array): HostTensor {
+export function parse(op: string, bytes: Uint8Array): HostTensor {
   if (!(bytes instanceof Uint8Array)) {
     throw new ArgumentError(`${op}: ${String(bytes)} is no Uint8Array; pass new Uint8Array(arrayBuffer).`);
   }
@@ -218,7 +210,7 @@ export function formatNpy({ shape, dtype, data }: HostTensor): Uint8Array {
 /** Where the tensors go. Default: the default device. */
 export type ReadNpyOptions = Pick<CreateOptions, 'device' | 'requiresGrad'>;
 
-const toTensor = ({ shape, dtype, data }: HostTensor, options: ReadNpyOptions): Tensor =>
+export const toTensor = ({ shape, dtype, data }: HostTensor, options: ReadNpyOptions): Tensor =>
   tensor(data, { ...options, shape, dtype });
 
 /**
@@ -235,7 +227,11 @@ export interface WriteNpyOptions {
   float?: 'float32' | 'float64';
 }
 
-async function toHost(op: string, x: Tensor, { float = 'float32' }: WriteNpyOptions): Promise<HostTensor> {
+export async function toHost(
+  op: string,
+  x: Tensor,
+  { float = 'float32' }: WriteNpyOptions,
+): Promise<HostTensor> {
   if (!(x instanceof Tensor)) {
     throw new ArgumentError(`${op}: ${String(x)} is not a tensor; make one with tensor(…).`);
   }
@@ -252,100 +248,3 @@ async function toHost(op: string, x: Tensor, { float = 'float32' }: WriteNpyOpti
 /** A tensor as the bytes of a `.npy` file that `numpy.load` reads. */
 export const writeNpy = async (x: Tensor, options: WriteNpyOptions = {}): Promise<Uint8Array> =>
   formatNpy(await toHost('writeNpy', x, options));
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ byte) & 0xff] as number);
-  return ~crc >>> 0;
-}
-
-const broken = (op: string, why: string): FormatError =>
-  new FormatError(
-    `${op}: the archive is damaged or cut off: ${why}. Fetch it again, or save it with numpy.savez.`,
-  );
-
-/** The checksums that the archive's directory holds, by name; fflate unpacks without looking at them. */
-function checksums(op: string, bytes: Uint8Array): Map<string, number> {
-  const view = viewOf(bytes);
-  let end = bytes.length - 22;
-  while (end >= 0 && view.getUint32(end, true) !== 0x06054b50) end--;
-  if (end < 0) throw broken(op, 'it has no directory');
-  const sums = new Map<string, number>();
-  let at = view.getUint32(end + 16, true);
-  for (let left = view.getUint16(end + 10, true); left > 0; left--) {
-    if (at + 46 > end || view.getUint32(at, true) !== 0x02014b50)
-      throw broken(op, 'its directory is not whole');
-    const length = view.getUint16(at + 28, true);
-    const utf8 = (view.getUint16(at + 8, true) & 0x800) !== 0;
-    const name = strFromU8(bytes.subarray(at + 46, at + 46 + length), !utf8);
-    if (sums.has(name)) throw broken(op, `two members are called '${name}'`);
-    sums.set(name, view.getUint32(at + 16, true));
-    at += 46 + length + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
-  }
-  return sums;
-}
-
-function unpack(op: string, bytes: Uint8Array): Record<string, Uint8Array> {
-  if (!(bytes instanceof Uint8Array)) {
-    throw new ArgumentError(`${op}: ${String(bytes)} is no Uint8Array; pass new Uint8Array(arrayBuffer).`);
-  }
-  const sums = checksums(op, bytes);
-  let members: Record<string, Uint8Array>;
-  try {
-    members = unzipSync(bytes);
-  } catch (error) {
-    throw broken(op, error instanceof Error ? error.message : String(error));
-  }
-  for (const [name, sum] of sums) {
-    const member = Object.hasOwn(members, name) ? members[name] : undefined;
-    if (!member || crc32(member) !== sum) throw broken(op, `the checksum of '${name}' is wrong`);
-    if (!name.endsWith('.npy')) {
-      throw new FormatError(
-        `${op}: the member '${name}' is no .npy file; only archives of numpy.savez are read.`,
-      );
-    }
-  }
-  return members;
-}
-
-/**
- * The arrays of a `.npz` archive as tensors by name, as `numpy.savez` and `savez_compressed` write them.
- *
- * @throws FormatError for an archive or a member that is damaged or cut off; no tensor is left behind.
- */
-export function readNpz(bytes: Uint8Array, options: ReadNpyOptions = {}): Record<string, Tensor> {
-  const arrays = Object.entries(unpack('readNpz', bytes)).map(
-    ([name, member]) => [name.slice(0, -4), parse(`readNpz: ${name}`, member)] as const,
-  );
-  const tensors: [string, Tensor][] = [];
-  try {
-    for (const [name, array] of arrays) tensors.push([name, toTensor(array, options)]);
-  } catch (error) {
-    for (const [, made] of tensors) made.dispose();
-    throw error;
-  }
-  return Object.fromEntries(tensors);
-}
-
-export interface WriteNpzOptions extends WriteNpyOptions {
-  /** Deflate the members. Default: false, as numpy.savez. */
-  compress?: boolean;
-}
-
-/** Tensors by name as the bytes of a `.npz` archive; the same tensors give the same bytes. */
-export async function writeNpz(
-  tensors: Readonly<Record<string, Tensor>>,
-  options: WriteNpzOptions = {},
-): Promise<Uint8Array> {
-  const arrays = await Promise.all(
-    Object.entries(tensors).map(async ([name, x]) => [name, await toHost('writeNpz', x, options)] as const),
-  );
-  const members = Object.fromEntries(arrays.map(([name, array]) => [`${name}.npy`, formatNpy(array)]));
-  return zipSync(members, { level: options.compress ? 6 : 0, mtime: new Date(1980, 0, 1) });
-}

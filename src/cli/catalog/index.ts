@@ -36,6 +36,7 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'detectAnomaly',
   'enableGrad',
   'floatBits',
+  'formatNpy',
   'grad',
   'gradcheck',
   'gradgradcheck',
@@ -44,7 +45,10 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'isGradEnabled',
   'keep',
   'noGrad',
+  'parseNpy',
   'pipelineSpec',
+  'readNpy',
+  'readNpz',
   'runKernel',
   'runKernel1',
   'scope',
@@ -52,6 +56,8 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'setSeed',
   'valueAndGrad',
   'wgslModule',
+  'writeNpy',
+  'writeNpz',
 ]);
 
 /** The exported functions that the catalogue lacks; classes have a capital and do not count. */
