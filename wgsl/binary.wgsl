@@ -282,11 +282,12 @@ fn atanF32(v: f32) -> f32 {
 struct Division {
   quotient: f32,
   remainder: f32,
+  exact: bool, // whether there is none; a tiny one may flush to zero
 }
 
 // For finite a >= 0 and finite b > 0; a subnormal a counts as 0.
 fn divide(a: f32, b: f32) -> Division {
-  if (a < b) { return Division(0.0, a); }
+  if (a < b) { return Division(0.0, a, a == 0.0); }
   let aBits = bitcast<u32>(a);
   let bBits = bitcast<u32>(b);
   let divisor = (bBits & 0x007fffffu) | 0x00800000u;
@@ -306,7 +307,7 @@ fn divide(a: f32, b: f32) -> Division {
   }
   // rest 2^(exponent - 150), in two factors that are both normal.
   let remainder = f32(rest) * exp2Int(i32(exponent >> 1u) - 75) * exp2Int(i32(exponent - (exponent >> 1u)) - 75);
-  return Division(quotient, remainder);
+  return Division(quotient, remainder, rest == 0u);
 }
 
 // The sign of a zero and of an infinity counts too.
@@ -327,15 +328,16 @@ fn modF32(a: f32, b: f32) -> f32 {
 // floor(a / b); a / 0 is infinite or NaN as in a division.
 fn floorDivF32(a: f32, b: f32) -> f32 {
   let size = abs(b);
-  if (isNan(a) || isNan(b) || !isFinite(a)) { return nanF32(); }
   let opposite = negative(a) != negative(b);
+  if (isNan(a) || isNan(b)) { return nanF32(); }
   if (size < 1.17549435e-38) {
     return select(copySign(infF32(), select(1.0, -1.0, opposite)), nanF32(), a == 0.0);
   }
-  var division = Division(0.0, abs(a));
+  if (!isFinite(a)) { return nanF32(); }
+  var division = Division(0.0, abs(a), a == 0.0);
   if (isFinite(b)) { division = divide(division.remainder, size); }
   if (!opposite) { return division.quotient; }
-  return -(division.quotient + select(0.0, 1.0, division.remainder > 0.0));
+  return -(division.quotient + select(1.0, 0.0, division.exact));
 }
 
 // The angle of the point (x, y). The ratio of the smaller to the larger magnitude goes through atan; both are scaled
