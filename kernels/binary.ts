@@ -159,7 +159,9 @@ function planBroadcast(code: number, view: Collapsed, strategy: Strategy, least:
   }
   writeAxes(uniforms, AXES_AT, slabs?.extents ?? extents, strides);
   const [ONE_A = 0, ONE_B = 0] = strides.map((own) => Number(neighbours(own) === 'one'));
-  const pipeline = specOf('binaryVectors', { OP: code, ONE_A, ONE_B, SLABS: Number(!!slabs) });
+  const [MOVES_A = 1, MOVES_B = 1] = strides.map((own) => Number(own[0] !== 0));
+  const moves = slabs ? { SLABS: 1, MOVES_A, MOVES_B } : { SLABS: 0 };
+  const pipeline = specOf('binaryVectors', { OP: code, ONE_A, ONE_B, ...moves });
   return planOf(pipeline, count / (slabs ? 16 : 4), uniforms);
 }
 

@@ -41,6 +41,9 @@ override ONE_A: bool = false;
 override ONE_B: bool = false;
 // An invocation owns the same place in each of four slabs, the quarters of the outermost axis.
 override SLABS: bool = false;
+// Whether an operand differs between slabs, that is, is not stretched along the outermost axis.
+override MOVES_A: bool = true;
+override MOVES_B: bool = true;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -520,19 +523,30 @@ fn binaryVectors(
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
   let address = binaryAddresses(4u * index);
-  out4[index] = applyFour(loadA(address.x), loadB(address.y));
+  let x0 = loadA(address.x);
+  let y0 = loadB(address.y);
   if (SLABS) {
-    let next = address + params.slab.xy;
-    let x1 = loadA(next.x);
-    let y1 = loadB(next.y);
-    let x2 = loadA(next.x + params.slab.x);
-    let y2 = loadB(next.y + params.slab.y);
-    let x3 = loadA(next.x + 2u * params.slab.x);
-    let y3 = loadB(next.y + 2u * params.slab.y);
+    var x1 = x0;
+    var x2 = x0;
+    var x3 = x0;
+    if (MOVES_A) {
+      x1 = loadA(address.x + params.slab.x);
+      x2 = loadA(address.x + 2u * params.slab.x);
+      x3 = loadA(address.x + 3u * params.slab.x);
+    }
+    var y1 = y0;
+    var y2 = y0;
+    var y3 = y0;
+    if (MOVES_B) {
+      y1 = loadB(address.y + params.slab.y);
+      y2 = loadB(address.y + 2u * params.slab.y);
+      y3 = loadB(address.y + 3u * params.slab.y);
+    }
     out4[index + params.slab.z] = applyFour(x1, y1);
     out4[index + 2u * params.slab.z] = applyFour(x2, y2);
     out4[index + 3u * params.slab.z] = applyFour(x3, y3);
   }
+  out4[index] = applyFour(x0, y0);
 }
 
 @compute @workgroup_size(64)
