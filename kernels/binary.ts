@@ -105,7 +105,7 @@ const WORDS = AXES_AT + AXES_WORDS;
 /** Ops whose arithmetic outweighs their loads: written out sixteen times they would only compile slowly. */
 const HEAVY: ReadonlySet<BinaryName> = new Set(['pow', 'mod', 'floorDiv', 'atan2', 'hypot', 'logAddExp']);
 
-type Entry = 'binary' | 'binaryRows' | 'binaryVectors' | 'binarySame';
+type Entry = 'binaryRuns' | 'binaryRows' | 'binaryVectors' | 'binarySame';
 
 function planOf(pipeline: PipelineSpec, invocations: number, uniforms: Uint32Array): Plan {
   uniforms[0] = invocations;
@@ -135,7 +135,7 @@ function neighbours(strides: readonly number[]): 'one' | 'vec4' | 'apart' {
   return last === 1 && strides.slice(0, -1).every((stride) => stride % 4 === 0) ? 'vec4' : 'apart';
 }
 
-type Strategy = 'elements' | 'rows' | 'vectors';
+type Strategy = 'runs' | 'rows' | 'vectors';
 
 /** Operands that are stretched; slabs from `least` elements on. */
 function planBroadcast(code: number, view: Collapsed, strategy: Strategy, least: number): Plan {
@@ -150,7 +150,7 @@ function planBroadcast(code: number, view: Collapsed, strategy: Strategy, least:
     writeAxes(uniforms, AXES_AT, extents, strides);
     return strategy === 'rows'
       ? planOf(specOf('binaryRows', { OP: code }), count / 4, uniforms)
-      : planOf(specOf('binary', { OP: code }), count, uniforms);
+      : planOf(specOf('binaryRuns', { OP: code }), Math.ceil(count / 4), uniforms);
   }
   const slabs = extents.length > 1 ? slabsOf(extents, [...strides, stridesOf(extents)], least) : undefined;
   if (slabs) {
@@ -167,7 +167,7 @@ function planBroadcast(code: number, view: Collapsed, strategy: Strategy, least:
 
 /** The fastest way through these strides. */
 function strategyOf(shape: Shape, { strides }: Collapsed): Strategy {
-  if (!hasRows(shape)) return 'elements';
+  if (!hasRows(shape)) return 'runs';
   return strides.every((own) => neighbours(own) !== 'apart') ? 'vectors' : 'rows';
 }
 
@@ -177,10 +177,10 @@ const viewOf = (a: Shape, b: Shape, out: Shape): Collapsed =>
 export const binaryKernel: Kernel<BinaryAttrs> = {
   name: 'binary',
   /** With slabs an invocation owns a place in each quarter of the outermost axis; chosen for light ops on many elements. */
-  variants: ['elements', 'rows', 'vectors', 'vectorSlabs', 'same', 'sameSlabs'],
+  variants: ['runs', 'rows', 'vectors', 'vectorSlabs', 'same', 'sameSlabs'],
 
   supports(variant, [a, b]) {
-    if (!a || !b || variant === 'elements') return true;
+    if (!a || !b || variant === 'runs') return true;
     if (variant === 'same' || variant === 'sameSlabs') {
       return sameShape(a.shape, b.shape) && (variant === 'same' || sizeOf(a.shape) % 16 === 0);
     }

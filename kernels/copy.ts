@@ -16,7 +16,7 @@ const module = wgslModule('copy', source);
 const ACCESS = ['read', 'write'] as const;
 const WORDS = 8 + AXES_WORDS;
 const pipelines = {
-  elements: pipelineSpec(module, 'copy', ACCESS, WORDS),
+  runs: pipelineSpec(module, 'copyRuns', ACCESS, WORDS),
   rows: pipelineSpec(module, 'copyRows', ACCESS, WORDS),
   blocks: pipelineSpec(module, 'copyBlocks', ACCESS, WORDS),
 };
@@ -36,7 +36,7 @@ const viewOf = ({ shape, strides }: CopyAttrs): Collapsed => collapse(shape, [st
 
 function chooseVariant(view: Collapsed, attrs: CopyAttrs): Variant {
   if (turnedAxis(view, attrs.offset) >= 0) return 'blocks';
-  return hasRows(attrs.shape) ? 'rows' : 'elements';
+  return hasRows(attrs.shape) ? 'rows' : 'runs';
 }
 
 /** The axes as copyBlocks wants them: the turned one last, the output's last before it, both in fours. */
@@ -55,10 +55,10 @@ function blockAxes({ extents, strides: [own = []] }: Collapsed, turned: number):
 
 export const copyKernel: Kernel<CopyAttrs> = {
   name: 'copy',
-  variants: ['elements', 'rows', 'blocks'],
+  variants: ['runs', 'rows', 'blocks'],
 
   supports(variant, _inputs, attrs) {
-    if (variant === 'elements') return true;
+    if (variant === 'runs') return true;
     return variant === 'rows' ? hasRows(attrs.shape) : turnedAxis(viewOf(attrs), attrs.offset) >= 0;
   },
 
@@ -86,7 +86,7 @@ export const copyKernel: Kernel<CopyAttrs> = {
     const variant = (forced as Variant | undefined) ?? chooseVariant(view, attrs);
     const turned = variant === 'blocks' ? turnedAxis(view, attrs.offset) : -1;
     const axes = turned >= 0 ? blockAxes(view, turned) : view;
-    const invocations = variant === 'elements' ? count : variant === 'rows' ? count / 4 : count / 16;
+    const invocations = variant === 'blocks' ? count / 16 : Math.ceil(count / 4);
     const uniforms = new Uint32Array(WORDS);
     uniforms[0] = invocations;
     uniforms[1] = axes.extents.length;

@@ -8,15 +8,15 @@ import { AXES_WORDS, collapse, hasRows, writeAxes } from './strided.ts';
 const WORDS = 8 + AXES_WORDS;
 const module = wgslModule('where', source);
 const ACCESS = ['read', 'read', 'read', 'write'] as const;
-const choose = pipelineSpec(module, 'choose', ACCESS, WORDS);
+const chooseRuns = pipelineSpec(module, 'chooseRuns', ACCESS, WORDS);
 const chooseRows = pipelineSpec(module, 'chooseRows', ACCESS, WORDS);
 
 export const whereKernel: Kernel<undefined> = {
   name: 'where',
-  variants: ['elements', 'rows'],
+  variants: ['runs', 'rows'],
 
   supports: (variant, inputs) =>
-    variant === 'elements' || hasRows(broadcastShapes('where', ...inputs.map((input) => input.shape))),
+    variant === 'runs' || hasRows(broadcastShapes('where', ...inputs.map((input) => input.shape))),
 
   infer(op, [condition, a, b]) {
     if (!condition || !a || !b) throw new ArgumentError(`${op}: a condition and two operands expected.`);
@@ -32,7 +32,7 @@ export const whereKernel: Kernel<undefined> = {
   plan(inputs, [out], _attrs, _traits, variant) {
     if (!out) return { steps: [] };
     const rows = variant ? variant === 'rows' : hasRows(out.shape);
-    const invocations = sizeOf(out.shape) / (rows ? 4 : 1);
+    const invocations = Math.ceil(sizeOf(out.shape) / 4);
     const { extents, strides } = collapse(
       out.shape,
       inputs.map((input) => broadcastStrides(input.shape, out.shape)),
@@ -45,7 +45,7 @@ export const whereKernel: Kernel<undefined> = {
       4,
     );
     writeAxes(uniforms, 8, extents, strides);
-    const pipeline = rows ? chooseRows : choose;
+    const pipeline = rows ? chooseRows : chooseRuns;
     const workgroups = grid(Math.ceil(invocations / 64));
     return { steps: [{ pipeline, buffers: ['in0', 'in1', 'in2', 'out0'], uniforms, workgroups }] };
   },

@@ -2,11 +2,11 @@
 //
 //   a    (any, broadcast to out)  read
 //   b    (any, broadcast to out)  read
-//   out  (count,)                 `=`; one invocation owns one element (binary) or four neighbours (the others)
+//   out  (4 count,)               `=`; one invocation owns four neighbours
 //
 // `binarySame` is for operands that lie like the output. The others walk both operands by strides (0 along a stretched
-// axis): `binary` always, `binaryRows` where the last extent is a multiple of four, so that four neighbours share a row,
-// and `binaryVectors` where each operand moreover gives them one value or a whole vec4.
+// axis): `binaryRuns` always, `binaryRows` where the last extent is a multiple of four, so that four neighbours share a
+// row, and `binaryVectors` where each operand moreover gives them one value or a whole vec4.
 // `count` counts what the invocations own. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are
 // those of `binaryOps` in kernels/binary.ts. Elementary functions are our own, within 4 ulp (pow, atan2, hypot; logAddExp
 // within 3e-7 near 0), and mod and floorDiv divide exactly.
@@ -30,7 +30,6 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> a: array<u32>;
 @group(0) @binding(2) var<storage, read> b: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<u32>;
 @group(0) @binding(1) var<storage, read> a4: array<vec4u>;
 @group(0) @binding(2) var<storage, read> b4: array<vec4u>;
 @group(0) @binding(3) var<storage, read_write> out4: array<vec4u>;
@@ -471,20 +470,35 @@ fn binaryAddresses(index: u32) -> vec2u {
   return address + rest * params.first.xy;
 }
 
+fn applyFour(x: vec4u, y: vec4u) -> vec4u {
+  return vec4u(apply(x.x, y.x), apply(x.y, y.y), apply(x.z, y.z), apply(x.w, y.w));
+}
+
+// Four neighbours where rows end at any element: a step of the last axis, or, where a row ends, a new address.
 @compute @workgroup_size(64)
-fn binary(
+fn binaryRuns(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  let address = binaryAddresses(index);
-  out[index] = apply(a[address.x], b[address.y]);
-}
-
-fn applyFour(x: vec4u, y: vec4u) -> vec4u {
-  return vec4u(apply(x.x, y.x), apply(x.y, y.y), apply(x.z, y.z), apply(x.w, y.w));
+  let first = 4u * index;
+  var turns = vec4<bool>(false);
+  if (params.rank > 1u) {
+    let divide = params.axes[params.rank - 2u].divide;
+    let place = first - (mulHigh(first, divide.y) >> divide.z) * divide.x + vec4u(0u, 1u, 2u, 3u);
+    turns = (place == vec4u(divide.x)) | (place == vec4u(2u * divide.x));
+  }
+  let step = vec2u(params.lastA, params.lastB);
+  let i0 = binaryAddresses(first);
+  var i1 = i0 + step;
+  if (turns.y) { i1 = binaryAddresses(first + 1u); }
+  var i2 = i1 + step;
+  if (turns.z) { i2 = binaryAddresses(first + 2u); }
+  var i3 = i2 + step;
+  if (turns.w) { i3 = binaryAddresses(first + 3u); }
+  out4[index] = applyFour(vec4u(a[i0.x], a[i1.x], a[i2.x], a[i3.x]), vec4u(b[i0.y], b[i1.y], b[i2.y], b[i3.y]));
 }
 
 @compute @workgroup_size(64)

@@ -2,9 +2,9 @@
 // It makes permutations, broadcasts, slices and flips, which differ only in strides.
 //
 //   input  (any)      read
-//   out    (count,)   `=`; one invocation owns one element (copy), four neighbours (copyRows, where the last extent is a
-//                     multiple of four), or four by four elements (copyBlocks, where the input's neighbours lie along
-//                     another axis than the output's, both multiples of four)
+//   out    (any)      `=`; one invocation owns four neighbours (copyRuns; copyRows, where the last extent is a multiple of
+//                     four), or four by four elements (copyBlocks, where the input's neighbours lie along another axis
+//                     than the output's, both multiples of four)
 //
 // Axes run from the outermost to the innermost; strides are two's complement, so a flip has a negative one. For copyBlocks
 // the axis of the input's neighbours comes last and the output's before it, both counted in fours, and the second strides lead
@@ -20,7 +20,7 @@ struct Params {
   count: u32,
   rank: u32,
   offset: u32,
-  step: u32,                     // copyRows: stride of the last axis; copyBlocks: input stride of the output's neighbours
+  step: u32,                     // stride of the last axis; copyBlocks: input stride of the output's neighbours
   outStep: u32,                  // copyBlocks: output stride of the input's neighbours
   unused0: u32,
   unused1: u32,
@@ -31,7 +31,6 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
 @group(0) @binding(1) var<storage, read> input4: array<vec4u>;
 @group(0) @binding(2) var<storage, read_write> out4: array<vec4u>;
 
@@ -59,15 +58,30 @@ fn copyAddresses(index: u32) -> vec2u {
   return address + rest * params.first.xy;
 }
 
+// Four neighbours where rows end at any element: a step of the last axis, or, where a row ends, a new address.
 @compute @workgroup_size(64)
-fn copy(
+fn copyRuns(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  out[index] = input[copyAddresses(index).x];
+  let first = 4u * index;
+  var turns = vec4<bool>(false);
+  if (params.rank > 1u) {
+    let divide = params.axes[params.rank - 2u].divide;
+    let place = first - (mulHigh(first, divide.y) >> divide.z) * divide.x + vec4u(0u, 1u, 2u, 3u);
+    turns = (place == vec4u(divide.x)) | (place == vec4u(2u * divide.x));
+  }
+  let i0 = copyAddresses(first).x;
+  var i1 = i0 + params.step;
+  if (turns.y) { i1 = copyAddresses(first + 1u).x; }
+  var i2 = i1 + params.step;
+  if (turns.z) { i2 = copyAddresses(first + 2u).x; }
+  var i3 = i2 + params.step;
+  if (turns.w) { i3 = copyAddresses(first + 3u).x; }
+  out4[index] = vec4u(input[i0], input[i1], input[i2], input[i3]);
 }
 
 @compute @workgroup_size(64)

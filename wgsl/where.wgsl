@@ -2,8 +2,8 @@
 //
 //   condition  (any, broadcast to out)  read, bool words
 //   a, b       (any, broadcast to out)  read
-//   out        (count,)                 `=`; one invocation owns one element (choose), or four neighbours (chooseRows,
-//                                       where the last extent is a multiple of four)
+//   out        (4 count,)               `=`; one invocation owns four neighbours (chooseRuns; chooseRows, where the last
+//                                       extent is a multiple of four)
 //
 // `count` counts invocations.
 
@@ -27,7 +27,6 @@ struct Params {
 @group(0) @binding(1) var<storage, read> condition: array<u32>;
 @group(0) @binding(2) var<storage, read> a: array<u32>;
 @group(0) @binding(3) var<storage, read> b: array<u32>;
-@group(0) @binding(4) var<storage, read_write> out: array<u32>;
 @group(0) @binding(4) var<storage, read_write> out4: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
@@ -54,16 +53,40 @@ fn whereAddresses(index: u32) -> vec3u {
   return address + rest * params.first.xyz;
 }
 
+fn chooseFour(c: vec4u, i: vec4u, j: vec4u) -> vec4u {
+  let yes = vec4u(a[i.x], a[i.y], a[i.z], a[i.w]);
+  let no = vec4u(b[j.x], b[j.y], b[j.z], b[j.w]);
+  return select(no, yes, vec4u(condition[c.x], condition[c.y], condition[c.z], condition[c.w]) != vec4u(0u));
+}
+
+// Four neighbours where rows end at any element: a step of the last axis, or, where a row ends, a new address.
 @compute @workgroup_size(64)
-fn choose(
+fn chooseRuns(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  let address = whereAddresses(index);
-  out[index] = select(b[address.z], a[address.y], condition[address.x] != 0u);
+  let first = 4u * index;
+  var turns = vec4<bool>(false);
+  if (params.rank > 1u) {
+    let divide = params.axes[params.rank - 2u].divide;
+    let place = first - (mulHigh(first, divide.y) >> divide.z) * divide.x + vec4u(0u, 1u, 2u, 3u);
+    turns = (place == vec4u(divide.x)) | (place == vec4u(2u * divide.x));
+  }
+  let p0 = whereAddresses(first);
+  var p1 = p0 + params.last.xyz;
+  if (turns.y) { p1 = whereAddresses(first + 1u); }
+  var p2 = p1 + params.last.xyz;
+  if (turns.z) { p2 = whereAddresses(first + 2u); }
+  var p3 = p2 + params.last.xyz;
+  if (turns.w) { p3 = whereAddresses(first + 3u); }
+  out4[index] = chooseFour(
+    vec4u(p0.x, p1.x, p2.x, p3.x),
+    vec4u(p0.y, p1.y, p2.y, p3.y),
+    vec4u(p0.z, p1.z, p2.z, p3.z),
+  );
 }
 
 @compute @workgroup_size(64)
@@ -78,11 +101,5 @@ fn chooseRows(
   let c = address.x + params.last.x * vec4u(0u, 1u, 2u, 3u);
   let i = address.y + params.last.y * vec4u(0u, 1u, 2u, 3u);
   let j = address.z + params.last.z * vec4u(0u, 1u, 2u, 3u);
-  let yes = vec4u(a[i.x], a[i.y], a[i.z], a[i.w]);
-  let no = vec4u(b[j.x], b[j.y], b[j.z], b[j.w]);
-  out4[index] = select(
-    no,
-    yes,
-    vec4u(condition[c.x], condition[c.y], condition[c.z], condition[c.w]) != vec4u(0u),
-  );
+  out4[index] = chooseFour(c, i, j);
 }
