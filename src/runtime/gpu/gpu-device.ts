@@ -6,16 +6,16 @@ import {
   ArgumentError,
   DeviceLostError,
   GpuError,
-  LimitError,
   type WgradError,
 } from '../../core/errors.ts';
 import { formatShape, sizeOf } from '../../core/shape.ts';
 import { userFrame } from '../../core/stack.ts';
-import { Device, type MemoryInfo, type Operand, type RunOptions, Storage } from '../device.ts';
+import { Device, type MemoryInfo, type Operand, type RunOptions, type Storage } from '../device.ts';
 import { BindGroupCache } from './bind-groups.ts';
 import { ERROR_RECORD_BYTES, ErrorRecord } from './error-record.ts';
+import { GpuMemory, type GpuStorage } from './memory.ts';
 import { PipelineCache } from './pipelines.ts';
-import { type Block, BufferPool, type Slice } from './pool.ts';
+import type { Slice } from './pool.ts';
 import { Readback, type ReadRecord } from './readback.ts';
 import { Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
 import type { Settle } from './settle.ts';
@@ -28,24 +28,6 @@ export interface GpuDeviceOptions {
   readonly debug: boolean;
 }
 
-class GpuStorage extends Storage {
-  /** `null` for an empty tensor, which needs no memory. */
-  slice: Slice | null;
-  readonly #owner: GpuDevice;
-
-  constructor(owner: GpuDevice, dtype: DType, count: number, slice: Slice | null) {
-    super(owner, dtype, count, byteLength(dtype, count));
-    this.#owner = owner;
-    this.slice = slice;
-  }
-
-  protected override free(): void {
-    this.#owner.reclaim(this);
-    this.slice = null;
-  }
-}
-
-const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 const UNIFORM_USAGE = 0x40 | 0x08; // UNIFORM | COPY_DST
 
 /** A slot is a letter that names the list, and one digit (in0, out0, tmp0), or the error record (err). */
@@ -79,17 +61,14 @@ export class GpuDevice extends Device {
   readonly gpu: GPUDevice;
   readonly #options: GpuDeviceOptions;
   readonly #settle: Settle;
-  readonly #pool: BufferPool;
+  readonly #memory: GpuMemory;
   readonly #pipelines: PipelineCache;
   readonly #bindGroups: BindGroupCache;
   readonly #recorder: Recorder;
   readonly #uniforms: GPUBuffer;
-  readonly #limit: number;
   readonly #errors: ErrorRecord;
   readonly #readback: Readback;
   #flushScheduled = false;
-  #tensors = 0;
-  #bytes = 0;
   /** Set once the device is lost, destroyed or broken by a GPU error; every later call throws it. */
   #lost: WgradError | null = null;
   /** The first index error or NaN that nobody has been told of. */
@@ -102,14 +81,13 @@ export class GpuDevice extends Device {
     this.traits = options.traits;
     this.#options = options;
     this.#settle = options.settle;
-    this.#limit = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
-    this.#pool = new BufferPool(gpu, STORAGE_USAGE, this.#limit);
+    this.#memory = new GpuMemory(this, gpu);
     this.#uniforms = gpu.createBuffer({
       label: 'uniform ring',
       size: UNIFORM_RING_BYTES,
       usage: UNIFORM_USAGE,
     });
-    this.#errors = new ErrorRecord(this.#pool.create(ERROR_RECORD_BYTES).slice(ERROR_RECORD_BYTES));
+    this.#errors = new ErrorRecord(this.#memory.reserve(ERROR_RECORD_BYTES));
     this.#bindGroups = new BindGroupCache(gpu, this.#uniforms);
     this.#pipelines = new PipelineCache(gpu, this.#settle, (key, milliseconds) => {
       for (const observer of this.observers ?? []) observer.pipeline?.({ key, milliseconds });
@@ -140,13 +118,13 @@ export class GpuDevice extends Device {
 
   allocate(op: string, dtype: DType, count: number): Storage {
     this.#check(op);
-    return this.#adopt(op, dtype, count, this.#take(op, byteLength(dtype, count)));
+    return this.#memory.adopt(dtype, count, this.#memory.take(op, byteLength(dtype, count)));
   }
 
   upload(op: string, dtype: DType, data: HostArray): Storage {
     this.#check(op);
-    const slice = this.#take(op, byteLength(dtype, data.length));
-    const storage = this.#adopt(op, dtype, data.length, slice);
+    const slice = this.#memory.take(op, byteLength(dtype, data.length));
+    const storage = this.#memory.adopt(dtype, data.length, slice);
     if (slice) this.#writeSlice(slice, data);
     return storage;
   }
@@ -253,11 +231,10 @@ export class GpuDevice extends Device {
   }
 
   memory(): MemoryInfo {
+    const { counts } = this.#memory;
     return {
-      tensors: this.#tensors,
-      bytes: this.#bytes,
-      buffers: this.#pool.blocks,
-      bufferBytes: this.#pool.bytes + this.#readback.bytes,
+      ...counts,
+      bufferBytes: counts.bufferBytes + this.#readback.bytes,
       pipelines: this.#pipelines.size,
       bindGroups: this.#bindGroups.size,
     };
@@ -268,20 +245,12 @@ export class GpuDevice extends Device {
     await this.idle();
     while (!this.#recorder.empty) await this.#recorder.drained(); // Others may have recorded meanwhile.
     this.#bindGroups.clear();
-    this.#pool.trim();
+    this.#memory.trim();
   }
 
   destroy(): void {
     this.#lose(new DeviceLostError('The GPU device was destroyed; call init() for a new one.'));
     this.gpu.destroy();
-  }
-
-  /** Takes memory back into the pool; only `GpuStorage` calls this. */
-  reclaim(storage: GpuStorage): void {
-    this.#tensors--;
-    this.#bytes -= storage.bytes;
-    if (storage.slice && !this.#lost) this.#pool.release(storage.slice.block);
-    if (this.observers) for (const observer of this.observers) observer.free?.({ bytes: storage.bytes });
   }
 
   #record<Attrs>(
@@ -296,7 +265,7 @@ export class GpuDevice extends Device {
     const plan = kernel.plan(inputs, outputs, attrs, this.traits, variant);
     const scratch: Slice[] = [];
     try {
-      for (const bytes of plan.scratch ?? []) scratch.push(this.#take(op, bytes) as Slice);
+      for (const bytes of plan.scratch ?? []) scratch.push(this.#memory.take(op, bytes) as Slice);
       const find = (slot: Slot): Slice => {
         const kind = slot.charCodeAt(0);
         const index = slot.charCodeAt(kind === LETTER_I ? 2 : 3) - DIGIT_0;
@@ -319,7 +288,7 @@ export class GpuDevice extends Device {
         });
       }
     } finally {
-      for (const slice of scratch) this.#pool.release(slice.block);
+      for (const slice of scratch) this.#memory.release(slice);
     }
   }
 
@@ -327,33 +296,8 @@ export class GpuDevice extends Device {
 
   /** Bound in place of an empty input, which a kernel never reads. */
   #placeholder(): Slice {
-    this.#empty ??= this.#pool.create(64).slice(64);
+    this.#empty ??= this.#memory.reserve(64);
     return this.#empty;
-  }
-
-  #take(op: string, bytes: number): Slice | null {
-    if (bytes === 0) return null;
-    if (bytes > this.#limit) {
-      throw new LimitError(
-        `${op}: ${bytes} bytes exceed this device's limit of ${this.#limit} bytes for one buffer binding. ` +
-          `Nothing was allocated; split the tensor, for instance along its batch axis.`,
-        bytes,
-        this.#limit,
-      );
-    }
-    const reused = this.#pool.reuse(bytes);
-    const block: Block = reused ?? this.#pool.create(bytes);
-    if (this.observers) {
-      for (const observer of this.observers) observer.alloc?.({ op, bytes, reused: reused !== undefined });
-    }
-    return block.slice(Math.min(block.bytes, 16 * Math.ceil(bytes / 16))); // Whole vec4s; the padding belongs to nobody.
-  }
-
-  #adopt(_op: string, dtype: DType, count: number, slice: Slice | null): GpuStorage {
-    const storage = new GpuStorage(this, dtype, count, slice);
-    this.#tensors++;
-    this.#bytes += storage.bytes;
-    return storage;
   }
 
   #writeSlice(slice: Slice, data: HostArray): void {
@@ -427,6 +371,7 @@ export class GpuDevice extends Device {
   #lose(error: WgradError): void {
     if (this.#lost) return;
     this.#lost = error;
+    this.#memory.close();
     this.#readback.close(error);
     this.#recorder.close(error);
   }
