@@ -117,7 +117,7 @@ function tilings(variant: string, traits: DeviceTraits): Tiling[] {
   if (!sibling)
     throw new ArgumentError(`matmul: no variant for subgroups of ${lanes} invocations, only of 4 and 8.`);
   const pipeline = pipelineSpec(sibling, 'matmulSubgroups', ACCESS, UNIFORM_WORDS);
-  return [{ pipeline, rows: lanes === 4 ? 32 : 16, columns: 4 * lanes }];
+  return [{ pipeline, rows: 16, columns: 4 * lanes }];
 }
 
 function chooseVariant({ m, n, k }: Extents, traits: DeviceTraits): string {

@@ -8,9 +8,14 @@ enable subgroups;
 //   binding 3   bias  (N,), or anything when hasBias is 0    read
 //   binding 4   out   (batch, M, N), or (parts, batch, M, N) of partial sums    write
 //
-// A workgroup is one subgroup and owns 32 rows and 16 columns. Lane l owns the columns l + 4 j, j < 4, in all 32
-// rows, and writes them with `=`. For each k, lane l loads A in the rows l + 4 g, g < 8, and the lanes pass these
-// numbers around. Rows and columns beyond the edge are clamped and not stored.
+// A workgroup is one subgroup and owns 16 rows and 16 columns. Lane l owns the columns l + 4 j, j < 4, in all 16
+// rows, and writes them with `=`. For each k, lane l loads A in the rows l + 4 g, g < 4, and the lanes pass these
+// numbers around. Rows and columns beyond the edge are clamped: their sums are those of the last row or column, bit for
+// bit, and are stored in its place.
+// The lanes trade by quadSwap, one machine instruction where a broadcast is seven, so sum i of lane l belongs to the row
+// (i - x) + (l ^ x), x = i % 4. Such devices (SwiftShader) mask all that lives through a turn of a loop, some ten
+// instructions for each number, so four turns of k are taken at once; more, or a larger tile, would not fit the
+// processor's instruction cache. They also run through both sides of a branch, so every tile takes the same way out.
 
 struct Params {
   m: u32,
@@ -157,14 +162,6 @@ fn locate(group: u32) -> Tile {
   );
 }
 
-// Adds the bias, applies the activation, and stores one element; outside of the matrix it does nothing.
-fn finish(origin: u32, row: u32, column: u32, sum: f32) {
-  if (row >= params.m || column >= params.n) { return; }
-  var v = sum;
-  if (params.hasBias != 0u) { v += bias[row * params.strideBiasM + column * params.strideBiasN]; }
-  out[origin + row * params.strideOutM + column * params.strideOutN] = activate(v);
-}
-
 @compute @workgroup_size(4)
 fn matmulSubgroups(
   @builtin(workgroup_id) id: vec3u,
@@ -174,363 +171,291 @@ fn matmulSubgroups(
   let group = id.x + id.y * count.x;
   if (group >= params.groups) { return; }
   let tile = locate(group);
-  let row = tile.m * 32u;
+  let m = params.m;
+  let n = params.n;
+  let row = tile.m * 16u;
   let column = tile.n * 16u + lane;
-  let lastRow = params.m - 1u;
-  let lastColumn = params.n - 1u;
-  let rowAt0 = min(row + lane + 0u, lastRow) * params.strideAm;
-  let rowAt1 = min(row + lane + 4u, lastRow) * params.strideAm;
-  let rowAt2 = min(row + lane + 8u, lastRow) * params.strideAm;
-  let rowAt3 = min(row + lane + 12u, lastRow) * params.strideAm;
-  let rowAt4 = min(row + lane + 16u, lastRow) * params.strideAm;
-  let rowAt5 = min(row + lane + 20u, lastRow) * params.strideAm;
-  let rowAt6 = min(row + lane + 24u, lastRow) * params.strideAm;
-  let rowAt7 = min(row + lane + 28u, lastRow) * params.strideAm;
-  let columnAt0 = min(column + 0u, lastColumn) * params.strideBn;
-  let columnAt1 = min(column + 4u, lastColumn) * params.strideBn;
-  let columnAt2 = min(column + 8u, lastColumn) * params.strideBn;
-  let columnAt3 = min(column + 12u, lastColumn) * params.strideBn;
-  var sum0_0 = 0.0;
-  var sum0_1 = 0.0;
-  var sum0_2 = 0.0;
-  var sum0_3 = 0.0;
-  var sum1_0 = 0.0;
-  var sum1_1 = 0.0;
-  var sum1_2 = 0.0;
-  var sum1_3 = 0.0;
-  var sum2_0 = 0.0;
-  var sum2_1 = 0.0;
-  var sum2_2 = 0.0;
-  var sum2_3 = 0.0;
-  var sum3_0 = 0.0;
-  var sum3_1 = 0.0;
-  var sum3_2 = 0.0;
-  var sum3_3 = 0.0;
-  var sum4_0 = 0.0;
-  var sum4_1 = 0.0;
-  var sum4_2 = 0.0;
-  var sum4_3 = 0.0;
-  var sum5_0 = 0.0;
-  var sum5_1 = 0.0;
-  var sum5_2 = 0.0;
-  var sum5_3 = 0.0;
-  var sum6_0 = 0.0;
-  var sum6_1 = 0.0;
-  var sum6_2 = 0.0;
-  var sum6_3 = 0.0;
-  var sum7_0 = 0.0;
-  var sum7_1 = 0.0;
-  var sum7_2 = 0.0;
-  var sum7_3 = 0.0;
-  var sum8_0 = 0.0;
-  var sum8_1 = 0.0;
-  var sum8_2 = 0.0;
-  var sum8_3 = 0.0;
-  var sum9_0 = 0.0;
-  var sum9_1 = 0.0;
-  var sum9_2 = 0.0;
-  var sum9_3 = 0.0;
-  var sum10_0 = 0.0;
-  var sum10_1 = 0.0;
-  var sum10_2 = 0.0;
-  var sum10_3 = 0.0;
-  var sum11_0 = 0.0;
-  var sum11_1 = 0.0;
-  var sum11_2 = 0.0;
-  var sum11_3 = 0.0;
-  var sum12_0 = 0.0;
-  var sum12_1 = 0.0;
-  var sum12_2 = 0.0;
-  var sum12_3 = 0.0;
-  var sum13_0 = 0.0;
-  var sum13_1 = 0.0;
-  var sum13_2 = 0.0;
-  var sum13_3 = 0.0;
-  var sum14_0 = 0.0;
-  var sum14_1 = 0.0;
-  var sum14_2 = 0.0;
-  var sum14_3 = 0.0;
-  var sum15_0 = 0.0;
-  var sum15_1 = 0.0;
-  var sum15_2 = 0.0;
-  var sum15_3 = 0.0;
-  var sum16_0 = 0.0;
-  var sum16_1 = 0.0;
-  var sum16_2 = 0.0;
-  var sum16_3 = 0.0;
-  var sum17_0 = 0.0;
-  var sum17_1 = 0.0;
-  var sum17_2 = 0.0;
-  var sum17_3 = 0.0;
-  var sum18_0 = 0.0;
-  var sum18_1 = 0.0;
-  var sum18_2 = 0.0;
-  var sum18_3 = 0.0;
-  var sum19_0 = 0.0;
-  var sum19_1 = 0.0;
-  var sum19_2 = 0.0;
-  var sum19_3 = 0.0;
-  var sum20_0 = 0.0;
-  var sum20_1 = 0.0;
-  var sum20_2 = 0.0;
-  var sum20_3 = 0.0;
-  var sum21_0 = 0.0;
-  var sum21_1 = 0.0;
-  var sum21_2 = 0.0;
-  var sum21_3 = 0.0;
-  var sum22_0 = 0.0;
-  var sum22_1 = 0.0;
-  var sum22_2 = 0.0;
-  var sum22_3 = 0.0;
-  var sum23_0 = 0.0;
-  var sum23_1 = 0.0;
-  var sum23_2 = 0.0;
-  var sum23_3 = 0.0;
-  var sum24_0 = 0.0;
-  var sum24_1 = 0.0;
-  var sum24_2 = 0.0;
-  var sum24_3 = 0.0;
-  var sum25_0 = 0.0;
-  var sum25_1 = 0.0;
-  var sum25_2 = 0.0;
-  var sum25_3 = 0.0;
-  var sum26_0 = 0.0;
-  var sum26_1 = 0.0;
-  var sum26_2 = 0.0;
-  var sum26_3 = 0.0;
-  var sum27_0 = 0.0;
-  var sum27_1 = 0.0;
-  var sum27_2 = 0.0;
-  var sum27_3 = 0.0;
-  var sum28_0 = 0.0;
-  var sum28_1 = 0.0;
-  var sum28_2 = 0.0;
-  var sum28_3 = 0.0;
-  var sum29_0 = 0.0;
-  var sum29_1 = 0.0;
-  var sum29_2 = 0.0;
-  var sum29_3 = 0.0;
-  var sum30_0 = 0.0;
-  var sum30_1 = 0.0;
-  var sum30_2 = 0.0;
-  var sum30_3 = 0.0;
-  var sum31_0 = 0.0;
-  var sum31_1 = 0.0;
-  var sum31_2 = 0.0;
-  var sum31_3 = 0.0;
-  var pa = tile.a + tile.kBegin * params.strideAk;
-  var pb = tile.b + tile.kBegin * params.strideBk;
-  for (var k = tile.kBegin; k < tile.kEnd; k++) {
+  let row0 = min(row + lane + 0u, m - 1u);
+  let row1 = min(row + lane + 4u, m - 1u);
+  let row2 = min(row + lane + 8u, m - 1u);
+  let row3 = min(row + lane + 12u, m - 1u);
+  let columns = min(vec4u(column) + vec4u(0u, 4u, 8u, 12u), vec4u(n - 1u));
+  let rowAt0 = row0 * params.strideAm;
+  let rowAt1 = row1 * params.strideAm;
+  let rowAt2 = row2 * params.strideAm;
+  let rowAt3 = row3 * params.strideAm;
+  let columnAt0 = columns.x * params.strideBn;
+  let columnAt1 = columns.y * params.strideBn;
+  let columnAt2 = columns.z * params.strideBn;
+  let columnAt3 = columns.w * params.strideBn;
+  var sum0 = vec4f();
+  var sum1 = vec4f();
+  var sum2 = vec4f();
+  var sum3 = vec4f();
+  var sum4 = vec4f();
+  var sum5 = vec4f();
+  var sum6 = vec4f();
+  var sum7 = vec4f();
+  var sum8 = vec4f();
+  var sum9 = vec4f();
+  var sum10 = vec4f();
+  var sum11 = vec4f();
+  var sum12 = vec4f();
+  var sum13 = vec4f();
+  var sum14 = vec4f();
+  var sum15 = vec4f();
+  let stepA = params.strideAk;
+  let stepB = params.strideBk;
+  var pa = tile.a + tile.kBegin * stepA;
+  var pb = tile.b + tile.kBegin * stepB;
+  var k = tile.kBegin;
+  for (; k + 3u < tile.kEnd; k += 4u) {
+    let pa1 = pa + stepA;
+    let pa2 = pa1 + stepA;
+    let pa3 = pa2 + stepA;
+    let pb1 = pb + stepB;
+    let pb2 = pb1 + stepB;
+    let pb3 = pb2 + stepB;
+    let a0 = vec4f(a[pa + rowAt0], a[pa1 + rowAt0], a[pa2 + rowAt0], a[pa3 + rowAt0]);
+    let a1 = vec4f(a[pa + rowAt1], a[pa1 + rowAt1], a[pa2 + rowAt1], a[pa3 + rowAt1]);
+    let a2 = vec4f(a[pa + rowAt2], a[pa1 + rowAt2], a[pa2 + rowAt2], a[pa3 + rowAt2]);
+    let a3 = vec4f(a[pa + rowAt3], a[pa1 + rowAt3], a[pa2 + rowAt3], a[pa3 + rowAt3]);
+    let right = mat4x4f(
+      b[pb + columnAt0], b[pb1 + columnAt0], b[pb2 + columnAt0], b[pb3 + columnAt0],
+      b[pb + columnAt1], b[pb1 + columnAt1], b[pb2 + columnAt1], b[pb3 + columnAt1],
+      b[pb + columnAt2], b[pb1 + columnAt2], b[pb2 + columnAt2], b[pb3 + columnAt2],
+      b[pb + columnAt3], b[pb1 + columnAt3], b[pb2 + columnAt3], b[pb3 + columnAt3],
+    );
+    sum0 += a0 * right;
+    sum1 += quadSwapX(a0) * right;
+    sum2 += quadSwapY(a0) * right;
+    sum3 += quadSwapDiagonal(a0) * right;
+    sum4 += a1 * right;
+    sum5 += quadSwapX(a1) * right;
+    sum6 += quadSwapY(a1) * right;
+    sum7 += quadSwapDiagonal(a1) * right;
+    sum8 += a2 * right;
+    sum9 += quadSwapX(a2) * right;
+    sum10 += quadSwapY(a2) * right;
+    sum11 += quadSwapDiagonal(a2) * right;
+    sum12 += a3 * right;
+    sum13 += quadSwapX(a3) * right;
+    sum14 += quadSwapY(a3) * right;
+    sum15 += quadSwapDiagonal(a3) * right;
+    pa = pa3 + stepA;
+    pb = pb3 + stepB;
+  }
+  for (; k < tile.kEnd; k++) {
     let a0 = a[pa + rowAt0];
     let a1 = a[pa + rowAt1];
     let a2 = a[pa + rowAt2];
     let a3 = a[pa + rowAt3];
-    let a4 = a[pa + rowAt4];
-    let a5 = a[pa + rowAt5];
-    let a6 = a[pa + rowAt6];
-    let a7 = a[pa + rowAt7];
-    let b0 = b[pb + columnAt0];
-    let b1 = b[pb + columnAt1];
-    let b2 = b[pb + columnAt2];
-    let b3 = b[pb + columnAt3];
-    let left0 = subgroupBroadcast(a0, 0u);
-    sum0_0 = fma(left0, b0, sum0_0);
-    sum0_1 = fma(left0, b1, sum0_1);
-    sum0_2 = fma(left0, b2, sum0_2);
-    sum0_3 = fma(left0, b3, sum0_3);
-    let left1 = subgroupBroadcast(a0, 1u);
-    sum1_0 = fma(left1, b0, sum1_0);
-    sum1_1 = fma(left1, b1, sum1_1);
-    sum1_2 = fma(left1, b2, sum1_2);
-    sum1_3 = fma(left1, b3, sum1_3);
-    let left2 = subgroupBroadcast(a0, 2u);
-    sum2_0 = fma(left2, b0, sum2_0);
-    sum2_1 = fma(left2, b1, sum2_1);
-    sum2_2 = fma(left2, b2, sum2_2);
-    sum2_3 = fma(left2, b3, sum2_3);
-    let left3 = subgroupBroadcast(a0, 3u);
-    sum3_0 = fma(left3, b0, sum3_0);
-    sum3_1 = fma(left3, b1, sum3_1);
-    sum3_2 = fma(left3, b2, sum3_2);
-    sum3_3 = fma(left3, b3, sum3_3);
-    let left4 = subgroupBroadcast(a1, 0u);
-    sum4_0 = fma(left4, b0, sum4_0);
-    sum4_1 = fma(left4, b1, sum4_1);
-    sum4_2 = fma(left4, b2, sum4_2);
-    sum4_3 = fma(left4, b3, sum4_3);
-    let left5 = subgroupBroadcast(a1, 1u);
-    sum5_0 = fma(left5, b0, sum5_0);
-    sum5_1 = fma(left5, b1, sum5_1);
-    sum5_2 = fma(left5, b2, sum5_2);
-    sum5_3 = fma(left5, b3, sum5_3);
-    let left6 = subgroupBroadcast(a1, 2u);
-    sum6_0 = fma(left6, b0, sum6_0);
-    sum6_1 = fma(left6, b1, sum6_1);
-    sum6_2 = fma(left6, b2, sum6_2);
-    sum6_3 = fma(left6, b3, sum6_3);
-    let left7 = subgroupBroadcast(a1, 3u);
-    sum7_0 = fma(left7, b0, sum7_0);
-    sum7_1 = fma(left7, b1, sum7_1);
-    sum7_2 = fma(left7, b2, sum7_2);
-    sum7_3 = fma(left7, b3, sum7_3);
-    let left8 = subgroupBroadcast(a2, 0u);
-    sum8_0 = fma(left8, b0, sum8_0);
-    sum8_1 = fma(left8, b1, sum8_1);
-    sum8_2 = fma(left8, b2, sum8_2);
-    sum8_3 = fma(left8, b3, sum8_3);
-    let left9 = subgroupBroadcast(a2, 1u);
-    sum9_0 = fma(left9, b0, sum9_0);
-    sum9_1 = fma(left9, b1, sum9_1);
-    sum9_2 = fma(left9, b2, sum9_2);
-    sum9_3 = fma(left9, b3, sum9_3);
-    let left10 = subgroupBroadcast(a2, 2u);
-    sum10_0 = fma(left10, b0, sum10_0);
-    sum10_1 = fma(left10, b1, sum10_1);
-    sum10_2 = fma(left10, b2, sum10_2);
-    sum10_3 = fma(left10, b3, sum10_3);
-    let left11 = subgroupBroadcast(a2, 3u);
-    sum11_0 = fma(left11, b0, sum11_0);
-    sum11_1 = fma(left11, b1, sum11_1);
-    sum11_2 = fma(left11, b2, sum11_2);
-    sum11_3 = fma(left11, b3, sum11_3);
-    let left12 = subgroupBroadcast(a3, 0u);
-    sum12_0 = fma(left12, b0, sum12_0);
-    sum12_1 = fma(left12, b1, sum12_1);
-    sum12_2 = fma(left12, b2, sum12_2);
-    sum12_3 = fma(left12, b3, sum12_3);
-    let left13 = subgroupBroadcast(a3, 1u);
-    sum13_0 = fma(left13, b0, sum13_0);
-    sum13_1 = fma(left13, b1, sum13_1);
-    sum13_2 = fma(left13, b2, sum13_2);
-    sum13_3 = fma(left13, b3, sum13_3);
-    let left14 = subgroupBroadcast(a3, 2u);
-    sum14_0 = fma(left14, b0, sum14_0);
-    sum14_1 = fma(left14, b1, sum14_1);
-    sum14_2 = fma(left14, b2, sum14_2);
-    sum14_3 = fma(left14, b3, sum14_3);
-    let left15 = subgroupBroadcast(a3, 3u);
-    sum15_0 = fma(left15, b0, sum15_0);
-    sum15_1 = fma(left15, b1, sum15_1);
-    sum15_2 = fma(left15, b2, sum15_2);
-    sum15_3 = fma(left15, b3, sum15_3);
-    let left16 = subgroupBroadcast(a4, 0u);
-    sum16_0 = fma(left16, b0, sum16_0);
-    sum16_1 = fma(left16, b1, sum16_1);
-    sum16_2 = fma(left16, b2, sum16_2);
-    sum16_3 = fma(left16, b3, sum16_3);
-    let left17 = subgroupBroadcast(a4, 1u);
-    sum17_0 = fma(left17, b0, sum17_0);
-    sum17_1 = fma(left17, b1, sum17_1);
-    sum17_2 = fma(left17, b2, sum17_2);
-    sum17_3 = fma(left17, b3, sum17_3);
-    let left18 = subgroupBroadcast(a4, 2u);
-    sum18_0 = fma(left18, b0, sum18_0);
-    sum18_1 = fma(left18, b1, sum18_1);
-    sum18_2 = fma(left18, b2, sum18_2);
-    sum18_3 = fma(left18, b3, sum18_3);
-    let left19 = subgroupBroadcast(a4, 3u);
-    sum19_0 = fma(left19, b0, sum19_0);
-    sum19_1 = fma(left19, b1, sum19_1);
-    sum19_2 = fma(left19, b2, sum19_2);
-    sum19_3 = fma(left19, b3, sum19_3);
-    let left20 = subgroupBroadcast(a5, 0u);
-    sum20_0 = fma(left20, b0, sum20_0);
-    sum20_1 = fma(left20, b1, sum20_1);
-    sum20_2 = fma(left20, b2, sum20_2);
-    sum20_3 = fma(left20, b3, sum20_3);
-    let left21 = subgroupBroadcast(a5, 1u);
-    sum21_0 = fma(left21, b0, sum21_0);
-    sum21_1 = fma(left21, b1, sum21_1);
-    sum21_2 = fma(left21, b2, sum21_2);
-    sum21_3 = fma(left21, b3, sum21_3);
-    let left22 = subgroupBroadcast(a5, 2u);
-    sum22_0 = fma(left22, b0, sum22_0);
-    sum22_1 = fma(left22, b1, sum22_1);
-    sum22_2 = fma(left22, b2, sum22_2);
-    sum22_3 = fma(left22, b3, sum22_3);
-    let left23 = subgroupBroadcast(a5, 3u);
-    sum23_0 = fma(left23, b0, sum23_0);
-    sum23_1 = fma(left23, b1, sum23_1);
-    sum23_2 = fma(left23, b2, sum23_2);
-    sum23_3 = fma(left23, b3, sum23_3);
-    let left24 = subgroupBroadcast(a6, 0u);
-    sum24_0 = fma(left24, b0, sum24_0);
-    sum24_1 = fma(left24, b1, sum24_1);
-    sum24_2 = fma(left24, b2, sum24_2);
-    sum24_3 = fma(left24, b3, sum24_3);
-    let left25 = subgroupBroadcast(a6, 1u);
-    sum25_0 = fma(left25, b0, sum25_0);
-    sum25_1 = fma(left25, b1, sum25_1);
-    sum25_2 = fma(left25, b2, sum25_2);
-    sum25_3 = fma(left25, b3, sum25_3);
-    let left26 = subgroupBroadcast(a6, 2u);
-    sum26_0 = fma(left26, b0, sum26_0);
-    sum26_1 = fma(left26, b1, sum26_1);
-    sum26_2 = fma(left26, b2, sum26_2);
-    sum26_3 = fma(left26, b3, sum26_3);
-    let left27 = subgroupBroadcast(a6, 3u);
-    sum27_0 = fma(left27, b0, sum27_0);
-    sum27_1 = fma(left27, b1, sum27_1);
-    sum27_2 = fma(left27, b2, sum27_2);
-    sum27_3 = fma(left27, b3, sum27_3);
-    let left28 = subgroupBroadcast(a7, 0u);
-    sum28_0 = fma(left28, b0, sum28_0);
-    sum28_1 = fma(left28, b1, sum28_1);
-    sum28_2 = fma(left28, b2, sum28_2);
-    sum28_3 = fma(left28, b3, sum28_3);
-    let left29 = subgroupBroadcast(a7, 1u);
-    sum29_0 = fma(left29, b0, sum29_0);
-    sum29_1 = fma(left29, b1, sum29_1);
-    sum29_2 = fma(left29, b2, sum29_2);
-    sum29_3 = fma(left29, b3, sum29_3);
-    let left30 = subgroupBroadcast(a7, 2u);
-    sum30_0 = fma(left30, b0, sum30_0);
-    sum30_1 = fma(left30, b1, sum30_1);
-    sum30_2 = fma(left30, b2, sum30_2);
-    sum30_3 = fma(left30, b3, sum30_3);
-    let left31 = subgroupBroadcast(a7, 3u);
-    sum31_0 = fma(left31, b0, sum31_0);
-    sum31_1 = fma(left31, b1, sum31_1);
-    sum31_2 = fma(left31, b2, sum31_2);
-    sum31_3 = fma(left31, b3, sum31_3);
-    pa += params.strideAk;
-    pb += params.strideBk;
+    let right = vec4f(b[pb + columnAt0], b[pb + columnAt1], b[pb + columnAt2], b[pb + columnAt3]);
+    sum0 = fma(right, vec4f(a0), sum0);
+    sum1 = fma(right, vec4f(quadSwapX(a0)), sum1);
+    sum2 = fma(right, vec4f(quadSwapY(a0)), sum2);
+    sum3 = fma(right, vec4f(quadSwapDiagonal(a0)), sum3);
+    sum4 = fma(right, vec4f(a1), sum4);
+    sum5 = fma(right, vec4f(quadSwapX(a1)), sum5);
+    sum6 = fma(right, vec4f(quadSwapY(a1)), sum6);
+    sum7 = fma(right, vec4f(quadSwapDiagonal(a1)), sum7);
+    sum8 = fma(right, vec4f(a2), sum8);
+    sum9 = fma(right, vec4f(quadSwapX(a2)), sum9);
+    sum10 = fma(right, vec4f(quadSwapY(a2)), sum10);
+    sum11 = fma(right, vec4f(quadSwapDiagonal(a2)), sum11);
+    sum12 = fma(right, vec4f(a3), sum12);
+    sum13 = fma(right, vec4f(quadSwapX(a3)), sum13);
+    sum14 = fma(right, vec4f(quadSwapY(a3)), sum14);
+    sum15 = fma(right, vec4f(quadSwapDiagonal(a3)), sum15);
+    pa += stepA;
+    pb += stepB;
   }
-  var sums = array<vec4f, 32>(
-    vec4f(sum0_0, sum0_1, sum0_2, sum0_3),
-    vec4f(sum1_0, sum1_1, sum1_2, sum1_3),
-    vec4f(sum2_0, sum2_1, sum2_2, sum2_3),
-    vec4f(sum3_0, sum3_1, sum3_2, sum3_3),
-    vec4f(sum4_0, sum4_1, sum4_2, sum4_3),
-    vec4f(sum5_0, sum5_1, sum5_2, sum5_3),
-    vec4f(sum6_0, sum6_1, sum6_2, sum6_3),
-    vec4f(sum7_0, sum7_1, sum7_2, sum7_3),
-    vec4f(sum8_0, sum8_1, sum8_2, sum8_3),
-    vec4f(sum9_0, sum9_1, sum9_2, sum9_3),
-    vec4f(sum10_0, sum10_1, sum10_2, sum10_3),
-    vec4f(sum11_0, sum11_1, sum11_2, sum11_3),
-    vec4f(sum12_0, sum12_1, sum12_2, sum12_3),
-    vec4f(sum13_0, sum13_1, sum13_2, sum13_3),
-    vec4f(sum14_0, sum14_1, sum14_2, sum14_3),
-    vec4f(sum15_0, sum15_1, sum15_2, sum15_3),
-    vec4f(sum16_0, sum16_1, sum16_2, sum16_3),
-    vec4f(sum17_0, sum17_1, sum17_2, sum17_3),
-    vec4f(sum18_0, sum18_1, sum18_2, sum18_3),
-    vec4f(sum19_0, sum19_1, sum19_2, sum19_3),
-    vec4f(sum20_0, sum20_1, sum20_2, sum20_3),
-    vec4f(sum21_0, sum21_1, sum21_2, sum21_3),
-    vec4f(sum22_0, sum22_1, sum22_2, sum22_3),
-    vec4f(sum23_0, sum23_1, sum23_2, sum23_3),
-    vec4f(sum24_0, sum24_1, sum24_2, sum24_3),
-    vec4f(sum25_0, sum25_1, sum25_2, sum25_3),
-    vec4f(sum26_0, sum26_1, sum26_2, sum26_3),
-    vec4f(sum27_0, sum27_1, sum27_2, sum27_3),
-    vec4f(sum28_0, sum28_1, sum28_2, sum28_3),
-    vec4f(sum29_0, sum29_1, sum29_2, sum29_3),
-    vec4f(sum30_0, sum30_1, sum30_2, sum30_3),
-    vec4f(sum31_0, sum31_1, sum31_2, sum31_3),
-  );
-  for (var e = 0u; e < 128u; e++) {
-    finish(tile.out, row + e / 4u, column + (e % 4u) * 4u, sums[e / 4u][e % 4u]);
+
+  var biasOfRow0 = 0.0;
+  var biasOfRow1 = 0.0;
+  var biasOfRow2 = 0.0;
+  var biasOfRow3 = 0.0;
+  var biasOfColumns = vec4f();
+  if (params.hasBias * params.strideBiasM != 0u) {
+    biasOfRow0 = bias[row0];
+    biasOfRow1 = bias[row1];
+    biasOfRow2 = bias[row2];
+    biasOfRow3 = bias[row3];
+  }
+  if (params.hasBias * params.strideBiasN != 0u) {
+    biasOfColumns = vec4f(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+  }
+  let relu = vec4<bool>(params.activation == 1u);
+  let stepM = params.strideOutM;
+  let columnOut = columns * params.strideOutN;
+  {
+    let r = min(row + 0u + (lane ^ 0u), m - 1u);
+    let s = sum0 + biasOfColumns + biasOfRow0;
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 0u + (lane ^ 1u), m - 1u);
+    let s = sum1 + biasOfColumns + quadSwapX(biasOfRow0);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 0u + (lane ^ 2u), m - 1u);
+    let s = sum2 + biasOfColumns + quadSwapY(biasOfRow0);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 0u + (lane ^ 3u), m - 1u);
+    let s = sum3 + biasOfColumns + quadSwapDiagonal(biasOfRow0);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 4u + (lane ^ 0u), m - 1u);
+    let s = sum4 + biasOfColumns + biasOfRow1;
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 4u + (lane ^ 1u), m - 1u);
+    let s = sum5 + biasOfColumns + quadSwapX(biasOfRow1);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 4u + (lane ^ 2u), m - 1u);
+    let s = sum6 + biasOfColumns + quadSwapY(biasOfRow1);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 4u + (lane ^ 3u), m - 1u);
+    let s = sum7 + biasOfColumns + quadSwapDiagonal(biasOfRow1);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 8u + (lane ^ 0u), m - 1u);
+    let s = sum8 + biasOfColumns + biasOfRow2;
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 8u + (lane ^ 1u), m - 1u);
+    let s = sum9 + biasOfColumns + quadSwapX(biasOfRow2);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 8u + (lane ^ 2u), m - 1u);
+    let s = sum10 + biasOfColumns + quadSwapY(biasOfRow2);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 8u + (lane ^ 3u), m - 1u);
+    let s = sum11 + biasOfColumns + quadSwapDiagonal(biasOfRow2);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 12u + (lane ^ 0u), m - 1u);
+    let s = sum12 + biasOfColumns + biasOfRow3;
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 12u + (lane ^ 1u), m - 1u);
+    let s = sum13 + biasOfColumns + quadSwapX(biasOfRow3);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 12u + (lane ^ 2u), m - 1u);
+    let s = sum14 + biasOfColumns + quadSwapY(biasOfRow3);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 12u + (lane ^ 3u), m - 1u);
+    let s = sum15 + biasOfColumns + quadSwapDiagonal(biasOfRow3);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  // In a loop, for it is long and rare. A subgroup runs in step: all sums are stored by now.
+  if (params.activation > 1u) {
+    for (var i = 0u; i < 64u; i++) {
+      let r = row + ((i >> 2u) & ~3u) + (lane ^ ((i >> 2u) & 3u));
+      let c = column + (i & 3u) * 4u;
+      if (r >= m || c >= n) { continue; }
+      let at = tile.out + r * stepM + c * params.strideOutN;
+      out[at] = activate(out[at]);
+    }
   }
 }

@@ -10,7 +10,8 @@ enable subgroups;
 //
 // A workgroup is one subgroup and owns 16 rows and 32 columns. Lane l owns the columns l + 8 j, j < 4, in all 16
 // rows, and writes them with `=`. For each k, lane l loads A in the rows l + 8 g, g < 2, and the lanes pass these
-// numbers around. Rows and columns beyond the edge are clamped and not stored.
+// numbers around. Rows and columns beyond the edge are clamped: their sums are those of the last row or column, bit for
+// bit, and are stored in its place.
 
 struct Params {
   m: u32,
@@ -157,14 +158,6 @@ fn locate(group: u32) -> Tile {
   );
 }
 
-// Adds the bias, applies the activation, and stores one element; outside of the matrix it does nothing.
-fn finish(origin: u32, row: u32, column: u32, sum: f32) {
-  if (row >= params.m || column >= params.n) { return; }
-  var v = sum;
-  if (params.hasBias != 0u) { v += bias[row * params.strideBiasM + column * params.strideBiasN]; }
-  out[origin + row * params.strideOutM + column * params.strideOutN] = activate(v);
-}
-
 @compute @workgroup_size(8)
 fn matmulSubgroups(
   @builtin(workgroup_id) id: vec3u,
@@ -174,191 +167,245 @@ fn matmulSubgroups(
   let group = id.x + id.y * count.x;
   if (group >= params.groups) { return; }
   let tile = locate(group);
+  let m = params.m;
+  let n = params.n;
   let row = tile.m * 16u;
   let column = tile.n * 32u + lane;
-  let lastRow = params.m - 1u;
-  let lastColumn = params.n - 1u;
-  let rowAt0 = min(row + lane + 0u, lastRow) * params.strideAm;
-  let rowAt1 = min(row + lane + 8u, lastRow) * params.strideAm;
-  let columnAt0 = min(column + 0u, lastColumn) * params.strideBn;
-  let columnAt1 = min(column + 8u, lastColumn) * params.strideBn;
-  let columnAt2 = min(column + 16u, lastColumn) * params.strideBn;
-  let columnAt3 = min(column + 24u, lastColumn) * params.strideBn;
-  var sum0_0 = 0.0;
-  var sum0_1 = 0.0;
-  var sum0_2 = 0.0;
-  var sum0_3 = 0.0;
-  var sum1_0 = 0.0;
-  var sum1_1 = 0.0;
-  var sum1_2 = 0.0;
-  var sum1_3 = 0.0;
-  var sum2_0 = 0.0;
-  var sum2_1 = 0.0;
-  var sum2_2 = 0.0;
-  var sum2_3 = 0.0;
-  var sum3_0 = 0.0;
-  var sum3_1 = 0.0;
-  var sum3_2 = 0.0;
-  var sum3_3 = 0.0;
-  var sum4_0 = 0.0;
-  var sum4_1 = 0.0;
-  var sum4_2 = 0.0;
-  var sum4_3 = 0.0;
-  var sum5_0 = 0.0;
-  var sum5_1 = 0.0;
-  var sum5_2 = 0.0;
-  var sum5_3 = 0.0;
-  var sum6_0 = 0.0;
-  var sum6_1 = 0.0;
-  var sum6_2 = 0.0;
-  var sum6_3 = 0.0;
-  var sum7_0 = 0.0;
-  var sum7_1 = 0.0;
-  var sum7_2 = 0.0;
-  var sum7_3 = 0.0;
-  var sum8_0 = 0.0;
-  var sum8_1 = 0.0;
-  var sum8_2 = 0.0;
-  var sum8_3 = 0.0;
-  var sum9_0 = 0.0;
-  var sum9_1 = 0.0;
-  var sum9_2 = 0.0;
-  var sum9_3 = 0.0;
-  var sum10_0 = 0.0;
-  var sum10_1 = 0.0;
-  var sum10_2 = 0.0;
-  var sum10_3 = 0.0;
-  var sum11_0 = 0.0;
-  var sum11_1 = 0.0;
-  var sum11_2 = 0.0;
-  var sum11_3 = 0.0;
-  var sum12_0 = 0.0;
-  var sum12_1 = 0.0;
-  var sum12_2 = 0.0;
-  var sum12_3 = 0.0;
-  var sum13_0 = 0.0;
-  var sum13_1 = 0.0;
-  var sum13_2 = 0.0;
-  var sum13_3 = 0.0;
-  var sum14_0 = 0.0;
-  var sum14_1 = 0.0;
-  var sum14_2 = 0.0;
-  var sum14_3 = 0.0;
-  var sum15_0 = 0.0;
-  var sum15_1 = 0.0;
-  var sum15_2 = 0.0;
-  var sum15_3 = 0.0;
-  var pa = tile.a + tile.kBegin * params.strideAk;
-  var pb = tile.b + tile.kBegin * params.strideBk;
-  for (var k = tile.kBegin; k < tile.kEnd; k++) {
+  let row0 = min(row + lane + 0u, m - 1u);
+  let row1 = min(row + lane + 8u, m - 1u);
+  let columns = min(vec4u(column) + vec4u(0u, 8u, 16u, 24u), vec4u(n - 1u));
+  let rowAt0 = row0 * params.strideAm;
+  let rowAt1 = row1 * params.strideAm;
+  let columnAt0 = columns.x * params.strideBn;
+  let columnAt1 = columns.y * params.strideBn;
+  let columnAt2 = columns.z * params.strideBn;
+  let columnAt3 = columns.w * params.strideBn;
+  var sum0 = vec4f();
+  var sum1 = vec4f();
+  var sum2 = vec4f();
+  var sum3 = vec4f();
+  var sum4 = vec4f();
+  var sum5 = vec4f();
+  var sum6 = vec4f();
+  var sum7 = vec4f();
+  var sum8 = vec4f();
+  var sum9 = vec4f();
+  var sum10 = vec4f();
+  var sum11 = vec4f();
+  var sum12 = vec4f();
+  var sum13 = vec4f();
+  var sum14 = vec4f();
+  var sum15 = vec4f();
+  let stepA = params.strideAk;
+  let stepB = params.strideBk;
+  var pa = tile.a + tile.kBegin * stepA;
+  var pb = tile.b + tile.kBegin * stepB;
+  var k = tile.kBegin;
+  for (; k < tile.kEnd; k++) {
     let a0 = a[pa + rowAt0];
     let a1 = a[pa + rowAt1];
-    let b0 = b[pb + columnAt0];
-    let b1 = b[pb + columnAt1];
-    let b2 = b[pb + columnAt2];
-    let b3 = b[pb + columnAt3];
-    let left0 = subgroupBroadcast(a0, 0u);
-    sum0_0 = fma(left0, b0, sum0_0);
-    sum0_1 = fma(left0, b1, sum0_1);
-    sum0_2 = fma(left0, b2, sum0_2);
-    sum0_3 = fma(left0, b3, sum0_3);
-    let left1 = subgroupBroadcast(a0, 1u);
-    sum1_0 = fma(left1, b0, sum1_0);
-    sum1_1 = fma(left1, b1, sum1_1);
-    sum1_2 = fma(left1, b2, sum1_2);
-    sum1_3 = fma(left1, b3, sum1_3);
-    let left2 = subgroupBroadcast(a0, 2u);
-    sum2_0 = fma(left2, b0, sum2_0);
-    sum2_1 = fma(left2, b1, sum2_1);
-    sum2_2 = fma(left2, b2, sum2_2);
-    sum2_3 = fma(left2, b3, sum2_3);
-    let left3 = subgroupBroadcast(a0, 3u);
-    sum3_0 = fma(left3, b0, sum3_0);
-    sum3_1 = fma(left3, b1, sum3_1);
-    sum3_2 = fma(left3, b2, sum3_2);
-    sum3_3 = fma(left3, b3, sum3_3);
-    let left4 = subgroupBroadcast(a0, 4u);
-    sum4_0 = fma(left4, b0, sum4_0);
-    sum4_1 = fma(left4, b1, sum4_1);
-    sum4_2 = fma(left4, b2, sum4_2);
-    sum4_3 = fma(left4, b3, sum4_3);
-    let left5 = subgroupBroadcast(a0, 5u);
-    sum5_0 = fma(left5, b0, sum5_0);
-    sum5_1 = fma(left5, b1, sum5_1);
-    sum5_2 = fma(left5, b2, sum5_2);
-    sum5_3 = fma(left5, b3, sum5_3);
-    let left6 = subgroupBroadcast(a0, 6u);
-    sum6_0 = fma(left6, b0, sum6_0);
-    sum6_1 = fma(left6, b1, sum6_1);
-    sum6_2 = fma(left6, b2, sum6_2);
-    sum6_3 = fma(left6, b3, sum6_3);
-    let left7 = subgroupBroadcast(a0, 7u);
-    sum7_0 = fma(left7, b0, sum7_0);
-    sum7_1 = fma(left7, b1, sum7_1);
-    sum7_2 = fma(left7, b2, sum7_2);
-    sum7_3 = fma(left7, b3, sum7_3);
-    let left8 = subgroupBroadcast(a1, 0u);
-    sum8_0 = fma(left8, b0, sum8_0);
-    sum8_1 = fma(left8, b1, sum8_1);
-    sum8_2 = fma(left8, b2, sum8_2);
-    sum8_3 = fma(left8, b3, sum8_3);
-    let left9 = subgroupBroadcast(a1, 1u);
-    sum9_0 = fma(left9, b0, sum9_0);
-    sum9_1 = fma(left9, b1, sum9_1);
-    sum9_2 = fma(left9, b2, sum9_2);
-    sum9_3 = fma(left9, b3, sum9_3);
-    let left10 = subgroupBroadcast(a1, 2u);
-    sum10_0 = fma(left10, b0, sum10_0);
-    sum10_1 = fma(left10, b1, sum10_1);
-    sum10_2 = fma(left10, b2, sum10_2);
-    sum10_3 = fma(left10, b3, sum10_3);
-    let left11 = subgroupBroadcast(a1, 3u);
-    sum11_0 = fma(left11, b0, sum11_0);
-    sum11_1 = fma(left11, b1, sum11_1);
-    sum11_2 = fma(left11, b2, sum11_2);
-    sum11_3 = fma(left11, b3, sum11_3);
-    let left12 = subgroupBroadcast(a1, 4u);
-    sum12_0 = fma(left12, b0, sum12_0);
-    sum12_1 = fma(left12, b1, sum12_1);
-    sum12_2 = fma(left12, b2, sum12_2);
-    sum12_3 = fma(left12, b3, sum12_3);
-    let left13 = subgroupBroadcast(a1, 5u);
-    sum13_0 = fma(left13, b0, sum13_0);
-    sum13_1 = fma(left13, b1, sum13_1);
-    sum13_2 = fma(left13, b2, sum13_2);
-    sum13_3 = fma(left13, b3, sum13_3);
-    let left14 = subgroupBroadcast(a1, 6u);
-    sum14_0 = fma(left14, b0, sum14_0);
-    sum14_1 = fma(left14, b1, sum14_1);
-    sum14_2 = fma(left14, b2, sum14_2);
-    sum14_3 = fma(left14, b3, sum14_3);
-    let left15 = subgroupBroadcast(a1, 7u);
-    sum15_0 = fma(left15, b0, sum15_0);
-    sum15_1 = fma(left15, b1, sum15_1);
-    sum15_2 = fma(left15, b2, sum15_2);
-    sum15_3 = fma(left15, b3, sum15_3);
-    pa += params.strideAk;
-    pb += params.strideBk;
+    let right = vec4f(b[pb + columnAt0], b[pb + columnAt1], b[pb + columnAt2], b[pb + columnAt3]);
+    sum0 = fma(right, vec4f(subgroupBroadcast(a0, 0u)), sum0);
+    sum1 = fma(right, vec4f(subgroupBroadcast(a0, 1u)), sum1);
+    sum2 = fma(right, vec4f(subgroupBroadcast(a0, 2u)), sum2);
+    sum3 = fma(right, vec4f(subgroupBroadcast(a0, 3u)), sum3);
+    sum4 = fma(right, vec4f(subgroupBroadcast(a0, 4u)), sum4);
+    sum5 = fma(right, vec4f(subgroupBroadcast(a0, 5u)), sum5);
+    sum6 = fma(right, vec4f(subgroupBroadcast(a0, 6u)), sum6);
+    sum7 = fma(right, vec4f(subgroupBroadcast(a0, 7u)), sum7);
+    sum8 = fma(right, vec4f(subgroupBroadcast(a1, 0u)), sum8);
+    sum9 = fma(right, vec4f(subgroupBroadcast(a1, 1u)), sum9);
+    sum10 = fma(right, vec4f(subgroupBroadcast(a1, 2u)), sum10);
+    sum11 = fma(right, vec4f(subgroupBroadcast(a1, 3u)), sum11);
+    sum12 = fma(right, vec4f(subgroupBroadcast(a1, 4u)), sum12);
+    sum13 = fma(right, vec4f(subgroupBroadcast(a1, 5u)), sum13);
+    sum14 = fma(right, vec4f(subgroupBroadcast(a1, 6u)), sum14);
+    sum15 = fma(right, vec4f(subgroupBroadcast(a1, 7u)), sum15);
+    pa += stepA;
+    pb += stepB;
   }
-  var sums = array<vec4f, 16>(
-    vec4f(sum0_0, sum0_1, sum0_2, sum0_3),
-    vec4f(sum1_0, sum1_1, sum1_2, sum1_3),
-    vec4f(sum2_0, sum2_1, sum2_2, sum2_3),
-    vec4f(sum3_0, sum3_1, sum3_2, sum3_3),
-    vec4f(sum4_0, sum4_1, sum4_2, sum4_3),
-    vec4f(sum5_0, sum5_1, sum5_2, sum5_3),
-    vec4f(sum6_0, sum6_1, sum6_2, sum6_3),
-    vec4f(sum7_0, sum7_1, sum7_2, sum7_3),
-    vec4f(sum8_0, sum8_1, sum8_2, sum8_3),
-    vec4f(sum9_0, sum9_1, sum9_2, sum9_3),
-    vec4f(sum10_0, sum10_1, sum10_2, sum10_3),
-    vec4f(sum11_0, sum11_1, sum11_2, sum11_3),
-    vec4f(sum12_0, sum12_1, sum12_2, sum12_3),
-    vec4f(sum13_0, sum13_1, sum13_2, sum13_3),
-    vec4f(sum14_0, sum14_1, sum14_2, sum14_3),
-    vec4f(sum15_0, sum15_1, sum15_2, sum15_3),
-  );
-  for (var e = 0u; e < 64u; e++) {
-    finish(tile.out, row + e / 4u, column + (e % 4u) * 8u, sums[e / 4u][e % 4u]);
+
+  var biasOfRow0 = 0.0;
+  var biasOfRow1 = 0.0;
+  var biasOfColumns = vec4f();
+  if (params.hasBias * params.strideBiasM != 0u) {
+    biasOfRow0 = bias[row0];
+    biasOfRow1 = bias[row1];
+  }
+  if (params.hasBias * params.strideBiasN != 0u) {
+    biasOfColumns = vec4f(bias[columns.x], bias[columns.y], bias[columns.z], bias[columns.w]);
+  }
+  let relu = vec4<bool>(params.activation == 1u);
+  let stepM = params.strideOutM;
+  let columnOut = columns * params.strideOutN;
+  {
+    let r = min(row + 0u, m - 1u);
+    let s = sum0 + biasOfColumns + subgroupBroadcast(biasOfRow0, 0u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 1u, m - 1u);
+    let s = sum1 + biasOfColumns + subgroupBroadcast(biasOfRow0, 1u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 2u, m - 1u);
+    let s = sum2 + biasOfColumns + subgroupBroadcast(biasOfRow0, 2u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 3u, m - 1u);
+    let s = sum3 + biasOfColumns + subgroupBroadcast(biasOfRow0, 3u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 4u, m - 1u);
+    let s = sum4 + biasOfColumns + subgroupBroadcast(biasOfRow0, 4u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 5u, m - 1u);
+    let s = sum5 + biasOfColumns + subgroupBroadcast(biasOfRow0, 5u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 6u, m - 1u);
+    let s = sum6 + biasOfColumns + subgroupBroadcast(biasOfRow0, 6u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 7u, m - 1u);
+    let s = sum7 + biasOfColumns + subgroupBroadcast(biasOfRow0, 7u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 8u, m - 1u);
+    let s = sum8 + biasOfColumns + subgroupBroadcast(biasOfRow1, 0u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 9u, m - 1u);
+    let s = sum9 + biasOfColumns + subgroupBroadcast(biasOfRow1, 1u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 10u, m - 1u);
+    let s = sum10 + biasOfColumns + subgroupBroadcast(biasOfRow1, 2u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 11u, m - 1u);
+    let s = sum11 + biasOfColumns + subgroupBroadcast(biasOfRow1, 3u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 12u, m - 1u);
+    let s = sum12 + biasOfColumns + subgroupBroadcast(biasOfRow1, 4u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 13u, m - 1u);
+    let s = sum13 + biasOfColumns + subgroupBroadcast(biasOfRow1, 5u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 14u, m - 1u);
+    let s = sum14 + biasOfColumns + subgroupBroadcast(biasOfRow1, 6u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  {
+    let r = min(row + 15u, m - 1u);
+    let s = sum15 + biasOfColumns + subgroupBroadcast(biasOfRow1, 7u);
+    let v = select(s, vec4f(), relu & (s < vec4f()));
+    let at = vec4u(tile.out + r * stepM) + columnOut;
+    out[at.x] = v.x;
+    out[at.y] = v.y;
+    out[at.z] = v.z;
+    out[at.w] = v.w;
+  }
+  // In a loop, for it is long and rare. A subgroup runs in step: all sums are stored by now.
+  if (params.activation > 1u) {
+    for (var i = 0u; i < 64u; i++) {
+      let r = row + (i >> 2u);
+      let c = column + (i & 3u) * 8u;
+      if (r >= m || c >= n) { continue; }
+      let at = tile.out + r * stepM + c * params.strideOutN;
+      out[at] = activate(out[at]);
+    }
   }
 }
