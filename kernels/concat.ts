@@ -14,7 +14,11 @@ export interface ConcatAttrs {
 export const CONCAT_PARTS = 7;
 
 const access = ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'] as const;
-const pipeline = pipelineSpec(wgslModule('concat', source), 'concat', access, 12);
+const module = wgslModule('concat', source);
+const pipelines = {
+  elements: pipelineSpec(module, 'concat', access, 12),
+  quads: pipelineSpec(module, 'concatQuads', access, 12),
+};
 
 /** What any number of tensors make when joined along `axis`. */
 export function joined(op: string, inputs: readonly TensorSpec[], axis: number): TensorSpec {
@@ -44,9 +48,15 @@ export function joined(op: string, inputs: readonly TensorSpec[], axis: number):
 
 const columnsOf = (shape: Shape, axis: number): number => sizeOf(shape.slice(axis));
 
+/** Whether all parts have whole quads in every row. */
+const inQuads = (inputs: readonly TensorSpec[], axis: number): boolean =>
+  inputs.every(({ shape }) => columnsOf(shape, axis) % 4 === 0);
+
 export const concatKernel: Kernel<ConcatAttrs> = {
   name: 'concat',
-  variants: ['default'],
+  variants: ['elements', 'quads'],
+
+  supports: (variant, inputs, { axis }) => variant === 'elements' || inQuads(inputs, axis),
 
   infer(op, inputs, { axis }) {
     if (inputs.length > CONCAT_PARTS)
@@ -56,9 +66,11 @@ export const concatKernel: Kernel<ConcatAttrs> = {
     return [joined(op, inputs, axis)];
   },
 
-  plan(inputs, [out], { axis }) {
+  plan(inputs, [out], { axis }, _traits, forced) {
     const { shape } = out as TensorSpec;
-    const count = sizeOf(shape);
+    const variant = forced !== 'elements' && inQuads(inputs, axis) ? 'quads' : 'elements';
+    const unit = variant === 'quads' ? 4 : 1;
+    const count = sizeOf(shape) / unit;
     let rows = sizeOf(shape.slice(0, axis));
     // Rows of one element all come from the same part: as well one long row.
     const stretch = rows === count ? rows : 1;
@@ -70,12 +82,13 @@ export const concatKernel: Kernel<ConcatAttrs> = {
     const buffers: Slot[] = [];
     for (let part = 0; part < CONCAT_PARTS; part++) {
       const input = inputs[part];
-      if (input) end += columnsOf(input.shape, axis) * stretch;
+      if (input) end += (columnsOf(input.shape, axis) / unit) * stretch;
       uniforms[4 + part] = end;
       buffers.push(input ? `in${part}` : 'in0');
     }
     buffers.push('out0');
-    return { steps: [{ pipeline, buffers, uniforms, workgroups: grid(Math.ceil(count / 64)) }] };
+    const workgroups = grid(Math.ceil(count / 64));
+    return { steps: [{ pipeline: pipelines[variant], buffers, uniforms, workgroups }] };
   },
 
   reference(inputs, [out], { axis }) {

@@ -19,8 +19,14 @@ export interface PlaceAttrs {
   readonly value: number;
 }
 
-const WORDS = 60;
-const pipeline = pipelineSpec(wgslModule('place', source), 'place', ['read', 'write'], WORDS);
+const module = wgslModule('place', source);
+const WORDS = 4 + 8 * 8;
+const pipelines = {
+  runs: pipelineSpec(module, 'placeRuns', ['read', 'write'], WORDS),
+  quads: pipelineSpec(module, 'placeQuads', ['read', 'write'], WORDS),
+};
+
+type Variant = keyof typeof pipelines;
 
 /** One axis of the output, and of the region in it; `stride` is the input's. */
 interface Axis {
@@ -65,6 +71,23 @@ function axesOf(input: Shape, { shape, start, step }: PlaceAttrs): { axes: Axis[
   return { axes, offset };
 }
 
+/** The axes counted in fours, where the region's rows start and end at multiples of four and move as they are. */
+function inQuads(axes: readonly Axis[], offset: number): Axis[] | undefined {
+  const last = axes.at(-1);
+  if (last?.step !== 1 || last.stride !== 1) return undefined;
+  const outer = axes.slice(0, -1);
+  const counts = [offset, last.extent, last.start, last.size, ...outer.map(({ stride }) => stride)];
+  if (counts.some((count) => count % 4 !== 0)) return undefined;
+  const quads = [
+    ...outer.map((axis) => ({ ...axis, stride: axis.stride / 4 })),
+    { ...last, extent: last.extent / 4, start: last.start / 4, size: last.size / 4 },
+  ];
+  return quads.filter(({ extent }) => extent > 1);
+}
+
+/** The axis of an output of one element. */
+const SINGLE: Axis = { extent: 1, size: 1, start: 0, step: 1, stride: 1 };
+
 function checkRegion(op: string, { shape: input }: TensorSpec, { shape, start, step }: PlaceAttrs): void {
   const fits =
     input.length === shape.length &&
@@ -86,7 +109,14 @@ function checkRegion(op: string, { shape: input }: TensorSpec, { shape, start, s
 
 export const placeKernel: Kernel<PlaceAttrs> = {
   name: 'place',
-  variants: ['default'],
+  variants: ['runs', 'quads'],
+
+  supports(variant, [input], attrs) {
+    const { shape } = input as TensorSpec;
+    if (variant === 'runs' || sizeOf(shape) === 0) return true;
+    const { axes, offset } = axesOf(shape, attrs);
+    return inQuads(axes, offset) !== undefined;
+  },
 
   infer(op, [input], attrs) {
     if (!input) throw new ArgumentError(`${op}: one input expected.`);
@@ -100,24 +130,24 @@ export const placeKernel: Kernel<PlaceAttrs> = {
     return [{ shape, dtype }];
   },
 
-  plan([input], outputs, attrs, traits) {
+  plan([input], outputs, attrs, traits, forced) {
     const { shape, dtype } = input as TensorSpec;
     const { value } = attrs;
     if (sizeOf(shape) === 0)
       return fillKernel.plan([], outputs, { shape: attrs.shape, dtype, value }, traits);
-    const count = sizeOf(attrs.shape);
     const { axes, offset } = axesOf(shape, attrs);
+    const quads = forced === 'runs' ? undefined : inQuads(axes, offset);
+    const variant: Variant = quads ? 'quads' : 'runs';
+    const own = quads ?? (axes.length > 0 ? axes : [SINGLE]); // placeRuns looks at the last axis.
+    const count = Math.ceil(sizeOf(attrs.shape) / 4);
     const uniforms = new Uint32Array(WORDS);
-    uniforms.set([count, axes.length, offset, isFloat(dtype) ? floatBits(value) : value]);
-    axes.forEach(({ extent, start, step, size, stride }, axis) => {
-      const [multiplier, shift] = divider(extent);
-      [extent, multiplier, shift, start, step, size, stride].forEach((word, row) => {
-        uniforms[4 + 8 * row + axis] = word;
-      });
+    uniforms.set([count, own.length, quads ? offset / 4 : offset, isFloat(dtype) ? floatBits(value) : value]);
+    own.forEach(({ extent, start, step, size, stride }, axis) => {
+      const [multiplier, shift] = axis > 0 ? divider(extent) : [0, 0];
+      uniforms.set([extent, multiplier, shift, 0, start, step, size, stride], 4 + 8 * axis);
     });
-    return {
-      steps: [{ pipeline, buffers: ['in0', 'out0'], uniforms, workgroups: grid(Math.ceil(count / 64)) }],
-    };
+    const workgroups = grid(Math.ceil(count / 64));
+    return { steps: [{ pipeline: pipelines[variant], buffers: ['in0', 'out0'], uniforms, workgroups }] };
   },
 
   reference([input], [out], { shape, start, step, value }) {

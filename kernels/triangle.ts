@@ -11,11 +11,19 @@ export interface TriangleAttrs {
   readonly diagonal: number;
 }
 
-const pipeline = pipelineSpec(wgslModule('triangle', source), 'triangle', ['read', 'write'], 12);
+const module = wgslModule('triangle', source);
+const pipelines = {
+  elements: pipelineSpec(module, 'triangle', ['read', 'write'], 12),
+  quads: pipelineSpec(module, 'triangleQuads', ['read', 'write'], 12),
+};
+
+const hasQuads = ({ shape }: TensorSpec): boolean => (shape.at(-1) as number) % 4 === 0;
 
 export const triangleKernel: Kernel<TriangleAttrs> = {
   name: 'triangle',
-  variants: ['default'],
+  variants: ['elements', 'quads'],
+
+  supports: (variant, [input]) => variant === 'elements' || hasQuads(input as TensorSpec),
 
   infer(op, [input], { diagonal }) {
     if (!input) throw new ArgumentError(`${op}: one input expected.`);
@@ -31,19 +39,20 @@ export const triangleKernel: Kernel<TriangleAttrs> = {
     return [{ shape: input.shape, dtype: input.dtype }];
   },
 
-  plan([input], _outputs, { upper, diagonal }) {
-    const { shape } = input as TensorSpec;
-    const count = sizeOf(shape);
-    const rows = shape.at(-2) as number;
-    const columns = shape.at(-1) as number;
+  plan([input], _outputs, { upper, diagonal }, _traits, forced) {
+    const spec = input as TensorSpec;
+    const variant = forced !== 'elements' && hasQuads(spec) ? 'quads' : 'elements';
+    const owned = variant === 'quads' ? 4 : 1;
+    const count = sizeOf(spec.shape) / owned;
+    const rows = spec.shape.at(-2) as number;
+    const columns = spec.shape.at(-1) as number;
     const by = (extent: number): [number, number] => (extent > 1 ? divider(extent) : [0, 0]);
     // Diagonals outside of the matrix are all the same.
     const clamped = Math.max(-rows, Math.min(columns, diagonal));
     const uniforms = new Uint32Array(12);
-    uniforms.set([count, rows, columns, clamped, upper ? 1 : 0, ...by(rows), ...by(columns)]);
-    return {
-      steps: [{ pipeline, buffers: ['in0', 'out0'], uniforms, workgroups: grid(Math.ceil(count / 64)) }],
-    };
+    uniforms.set([count, rows, columns, clamped, upper ? 1 : 0, ...by(rows), ...by(columns / owned)]);
+    const workgroups = grid(Math.ceil(count / 64));
+    return { steps: [{ pipeline: pipelines[variant], buffers: ['in0', 'out0'], uniforms, workgroups }] };
   },
 
   reference([input], [out], { upper, diagonal }) {

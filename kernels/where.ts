@@ -1,9 +1,16 @@
 /** Elementwise choice between two operands, with broadcasting. */
 import { ArgumentError, DTypeError } from '../src/core/errors.ts';
-import { broadcastShapes, broadcastStrides, forEachOffset, sizeOf } from '../src/core/shape.ts';
+import {
+  broadcastShapes,
+  broadcastStrides,
+  forEachOffset,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from '../src/core/shape.ts';
 import source from '../wgsl/where.wgsl';
-import { grid, type Kernel, pipelineSpec, wgslModule } from './kernel.ts';
-import { AXES_WORDS, collapse, hasRows, writeAxes } from './strided.ts';
+import { grid, type Kernel, type Plan, pipelineSpec, type TensorSpec, wgslModule } from './kernel.ts';
+import { AXES_WORDS, collapse, hasRows, MANY, writeAxes } from './strided.ts';
 
 const WORDS = 8 + AXES_WORDS;
 const module = wgslModule('where', source);
@@ -11,12 +18,37 @@ const ACCESS = ['read', 'read', 'read', 'write'] as const;
 const chooseRuns = pipelineSpec(module, 'chooseRuns', ACCESS, WORDS);
 const chooseRows = pipelineSpec(module, 'chooseRows', ACCESS, WORDS);
 
+const shapeOf = (inputs: readonly TensorSpec[]): Shape =>
+  broadcastShapes('where', ...inputs.map((input) => input.shape));
+
+/** Whether nothing is stretched but a single a or b. */
+function isSame(inputs: readonly TensorSpec[]): boolean {
+  const shape = shapeOf(inputs);
+  return inputs.every(
+    (input, index) => sameShape(input.shape, shape) || (index > 0 && sizeOf(input.shape) === 1),
+  );
+}
+
+function planSame(inputs: readonly TensorSpec[], count: number, quartered: boolean): Plan {
+  const [ONE_A, ONE_B] = inputs.slice(1).map(({ shape }) => Number(sizeOf(shape) === 1)) as [number, number];
+  const constants = { QUARTERS: Number(quartered), ONE_A, ONE_B };
+  const pipeline = pipelineSpec(module, 'chooseSame', ACCESS, WORDS, constants);
+  const invocations = quartered ? count / 16 : Math.ceil(count / 4);
+  const uniforms = new Uint32Array(WORDS);
+  uniforms[0] = uniforms[2] = invocations;
+  const workgroups = grid(Math.ceil(invocations / 64));
+  return { steps: [{ pipeline, buffers: ['in0', 'in1', 'in2', 'out0'], uniforms, workgroups }] };
+}
+
 export const whereKernel: Kernel<undefined> = {
   name: 'where',
-  variants: ['runs', 'rows'],
+  variants: ['runs', 'rows', 'same', 'sameQuarters'],
 
-  supports: (variant, inputs) =>
-    variant === 'runs' || hasRows(broadcastShapes('where', ...inputs.map((input) => input.shape))),
+  supports(variant, inputs) {
+    if (variant === 'runs') return true;
+    if (variant === 'rows') return hasRows(shapeOf(inputs));
+    return isSame(inputs) && (variant === 'same' || sizeOf(shapeOf(inputs)) % 16 === 0);
+  },
 
   infer(op, [condition, a, b]) {
     if (!condition || !a || !b) throw new ArgumentError(`${op}: a condition and two operands expected.`);
@@ -31,8 +63,14 @@ export const whereKernel: Kernel<undefined> = {
 
   plan(inputs, [out], _attrs, _traits, variant) {
     if (!out) return { steps: [] };
+    const count = sizeOf(out.shape);
+    const same = variant ? variant.startsWith('same') : isSame(inputs);
+    if (same) {
+      const quartered = variant ? variant === 'sameQuarters' : count % 16 === 0 && count >= MANY;
+      return planSame(inputs, count, quartered);
+    }
     const rows = variant ? variant === 'rows' : hasRows(out.shape);
-    const invocations = Math.ceil(sizeOf(out.shape) / 4);
+    const invocations = Math.ceil(count / 4);
     const { extents, strides } = collapse(
       out.shape,
       inputs.map((input) => broadcastStrides(input.shape, out.shape)),

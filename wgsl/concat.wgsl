@@ -2,7 +2,8 @@
 // number of rows: the axes before the joined one make the rows, the joined one and those behind it the columns.
 //
 //   in0 … in6  (rows, end_p − end_{p−1})   read; an unused one has no columns
-//   out        (rows, columns)             one invocation owns one element, `=`
+//   out        (rows, columns)             `=`; one invocation owns one element (concat), or four neighbours
+//                                          (concatQuads, where every end is a multiple of four and counts in fours)
 //
 // ⌊n / columns⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31; multiplier 0 stands for a single row.
 
@@ -24,6 +25,14 @@ struct Params {
 @group(0) @binding(6) var<storage, read> in5: array<u32>;
 @group(0) @binding(7) var<storage, read> in6: array<u32>;
 @group(0) @binding(8) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> quads0: array<vec4u>;
+@group(0) @binding(2) var<storage, read> quads1: array<vec4u>;
+@group(0) @binding(3) var<storage, read> quads2: array<vec4u>;
+@group(0) @binding(4) var<storage, read> quads3: array<vec4u>;
+@group(0) @binding(5) var<storage, read> quads4: array<vec4u>;
+@group(0) @binding(6) var<storage, read> quads5: array<vec4u>;
+@group(0) @binding(7) var<storage, read> quads6: array<vec4u>;
+@group(0) @binding(8) var<storage, read_write> out4: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -65,4 +74,35 @@ fn concat(
     value = in6[row * (high.z - high.y) + (column - high.y)];
   }
   out[index] = value;
+}
+
+@compute @workgroup_size(64)
+fn concatQuads(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let row = mulHigh(index, params.multiplier) >> params.shift;
+  let column = index - row * params.columns;
+  let low = params.end[0];
+  let high = params.end[1];
+  var value: vec4u;
+  if (column < low.x) {
+    value = quads0[row * low.x + column];
+  } else if (column < low.y) {
+    value = quads1[row * (low.y - low.x) + (column - low.x)];
+  } else if (column < low.z) {
+    value = quads2[row * (low.z - low.y) + (column - low.y)];
+  } else if (column < low.w) {
+    value = quads3[row * (low.w - low.z) + (column - low.z)];
+  } else if (column < high.x) {
+    value = quads4[row * (high.x - low.w) + (column - low.w)];
+  } else if (column < high.y) {
+    value = quads5[row * (high.y - high.x) + (column - high.x)];
+  } else {
+    value = quads6[row * (high.z - high.y) + (column - high.y)];
+  }
+  out4[index] = value;
 }

@@ -3,29 +3,37 @@
 // position_d = (coordinate_d − start_d) / step_d; i lies in the region where this is a whole number from 0 to
 // size_d − 1 on every axis. It makes padding, diagonals and the gradient of slices, for any dtype of 32-bit words.
 //
-//   input  (any)      read
-//   out    (count,)   one invocation owns one element, `=`
+//   input  (any)   read
+//   out    (any)   `=`; one invocation owns four neighbours (placeRuns; placeQuads, where the region's rows start and end
+//                  at multiples of four, so that an axis' last coordinate and every stride count in fours)
 //
 // Axes run from the outermost to the innermost; strides are two's complement, as a reversed region has negative ones.
-// ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31.
+// ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31. `count` counts invocations.
+
+// What divides by an axis' extent (extent, multiplier, shift), and the region on it (start, step, size, stride).
+struct Axis {
+  divide: vec4u,
+  region: vec4u,
+}
 
 struct Params {
   count: u32,
   rank: u32,
   offset: u32,
   value: u32,
-  extent: array<vec4u, 2>,
-  multiplier: array<vec4u, 2>,
-  shift: array<vec4u, 2>,
-  start: array<vec4u, 2>,
-  step: array<vec4u, 2>,
-  size: array<vec4u, 2>,
-  stride: array<vec4u, 2>,
+  axes: array<Axis, 8>,
+}
+
+// An address in the input; without meaning outside of the region.
+struct Place {
+  address: u32,
+  inside: bool,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> input: array<u32>;
-@group(0) @binding(2) var<storage, read_write> out: array<u32>;
+@group(0) @binding(1) var<storage, read> input4: array<vec4u>;
+@group(0) @binding(2) var<storage, read_write> out4: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
 fn mulHigh(a: u32, b: u32) -> u32 {
@@ -38,33 +46,71 @@ fn mulHigh(a: u32, b: u32) -> u32 {
   return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
 }
 
+// One coordinate's share of the address.
+fn placedOn(region: vec4u, coordinate: u32) -> Place {
+  let distance = coordinate - region.x;
+  var position = distance;
+  if (region.y != 1u) { position = distance / region.y; }
+  let inside = coordinate >= region.x && position * region.y == distance && position < region.z;
+  return Place(position * region.w, inside);
+}
+
+// Where element `index` of the `rank` outermost axes comes from.
+fn placedFrom(index: u32, rank: u32) -> Place {
+  var rest = index;
+  var place = Place(params.offset, true);
+  for (var axis = rank; axis > 0u; axis--) {
+    let divide = params.axes[axis - 1u].divide;
+    var quotient = 0u;
+    if (axis > 1u) { quotient = mulHigh(rest, divide.y) >> divide.z; }
+    let own = placedOn(params.axes[axis - 1u].region, rest - quotient * divide.x);
+    place = Place(place.address + own.address, place.inside && own.inside);
+    rest = quotient;
+  }
+  return place;
+}
+
 @compute @workgroup_size(64)
-fn place(
+fn placeQuads(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
-  var rest = index;
-  var address = params.offset;
-  var inside = true;
-  for (var axis = params.rank; axis > 0u; axis--) {
-    let word = (axis - 1u) >> 2u;
-    let part = (axis - 1u) & 3u;
-    var quotient = 0u;
-    if (axis > 1u) { quotient = mulHigh(rest, params.multiplier[word][part]) >> params.shift[word][part]; }
-    let coordinate = rest - quotient * params.extent[word][part];
-    let start = params.start[word][part];
-    let step = params.step[word][part];
-    let distance = coordinate - start;
-    var position = distance;
-    if (step != 1u) { position = distance / step; }
-    inside = inside && coordinate >= start && position * step == distance && position < params.size[word][part];
-    address += position * params.stride[word][part];
-    rest = quotient;
+  let place = placedFrom(index, params.rank);
+  var result = vec4u(params.value);
+  if (place.inside) { result = input4[place.address]; }
+  out4[index] = result;
+}
+
+// Four neighbours share the outer coordinates, except where a row ends among them.
+@compute @workgroup_size(64)
+fn placeRuns(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let last = params.rank - 1u;
+  let divide = params.axes[last].divide;
+  let region = params.axes[last].region;
+  let first = 4u * index;
+  var row = 0u;
+  if (last > 0u) { row = mulHigh(first, divide.y) >> divide.z; }
+  let column = first - row * divide.x;
+  let outer = placedFrom(row, last);
+  var result = vec4u(params.value);
+  for (var next = 0u; next < 4u; next++) {
+    var place: Place;
+    if (column + next < divide.x) {
+      let own = placedOn(region, column + next);
+      place = Place(outer.address + own.address, outer.inside && own.inside);
+    } else {
+      place = placedFrom(first + next, params.rank);
+    }
+    if (place.inside) { result[next] = input[place.address]; }
   }
-  var result = params.value;
-  if (inside) { result = input[address]; }
-  out[index] = result;
+  out4[index] = result;
 }

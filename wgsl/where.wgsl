@@ -3,9 +3,14 @@
 //   condition  (any, broadcast to out)  read, bool words
 //   a, b       (any, broadcast to out)  read
 //   out        (4 count,)               `=`; one invocation owns four neighbours (chooseRuns; chooseRows, where the last
-//                                       extent is a multiple of four)
+//                                       extent is a multiple of four; chooseSame, where nothing but a single a or b is
+//                                       stretched), or four in each quarter of the output (chooseSame, QUARTERS)
 //
 // `count` counts invocations.
+
+override QUARTERS: bool = false;
+override ONE_A: bool = false;    // chooseSame: a is a single element
+override ONE_B: bool = false;
 
 // What divides by an axis' extent (extent, multiplier, shift), and its strides for each operand.
 struct Axis {
@@ -16,8 +21,8 @@ struct Axis {
 struct Params {
   count: u32,
   rank: u32,
-  unused0: u32,
-  unused1: u32,
+  quarter: u32,                  // chooseSame: vectors from one quarter of the output to the next
+  unused: u32,
   last: vec4u,                   // strides of the last axis: condition, a, b
   first: vec4u,                  // of the outermost axis
   axes: array<Axis, 7>,          // the others
@@ -27,6 +32,9 @@ struct Params {
 @group(0) @binding(1) var<storage, read> condition: array<u32>;
 @group(0) @binding(2) var<storage, read> a: array<u32>;
 @group(0) @binding(3) var<storage, read> b: array<u32>;
+@group(0) @binding(1) var<storage, read> condition4: array<vec4u>;
+@group(0) @binding(2) var<storage, read> a4: array<vec4u>;
+@group(0) @binding(3) var<storage, read> b4: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> out4: array<vec4u>;
 
 // The upper 32 bits of the 64-bit product.
@@ -102,4 +110,32 @@ fn chooseRows(
   let i = address.y + params.last.y * vec4u(0u, 1u, 2u, 3u);
   let j = address.z + params.last.z * vec4u(0u, 1u, 2u, 3u);
   out4[index] = chooseFour(c, i, j);
+}
+
+fn chooseVector(index: u32) -> vec4u {
+  var yes: vec4u;
+  if (ONE_A) { yes = vec4u(a4[0].x); } else { yes = a4[index]; }
+  var no: vec4u;
+  if (ONE_B) { no = vec4u(b4[0].x); } else { no = b4[index]; }
+  return select(no, yes, condition4[index] != vec4u(0u));
+}
+
+@compute @workgroup_size(64)
+fn chooseSame(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  out4[index] = chooseVector(index);
+  if (QUARTERS) {
+    let i = index + params.quarter * vec3u(1u, 2u, 3u);
+    let second = chooseVector(i.x);
+    let third = chooseVector(i.y);
+    let fourth = chooseVector(i.z);
+    out4[i.x] = second;
+    out4[i.y] = third;
+    out4[i.z] = fourth;
+  }
 }
