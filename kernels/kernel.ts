@@ -4,6 +4,7 @@
  * device). Nothing here touches a device.
  */
 import type { DType, HostArray } from '../src/core/dtype.ts';
+import type { ValueRange } from '../src/core/errors.ts';
 import type { Shape } from '../src/core/shape.ts';
 
 export interface TensorSpec {
@@ -39,12 +40,15 @@ export interface PipelineSpec {
 
 /**
  * Names a buffer of the running kernel: the i-th input, output or scratch buffer, i from 0 to 9, or the device's error
- * record: four words (op number, position, value, limit), of which the first offence wins. The limit's top bit tells that
- * negative indices do not count from the end.
+ * record: four words (op number, position, value, limit), of which the first offence wins. An index has its limit, whose
+ * top bit tells that negative indices do not count from the end; a float has its bits as the value, and no limit.
  */
 export type Slot = `in${number}` | `out${number}` | `tmp${number}` | 'err';
 
-/** One dispatch. Outputs and scratch have no defined content before a step writes them. */
+/**
+ * One dispatch. Outputs and scratch have no defined content before a step writes them; only a kernel that `updates` finds
+ * in its outputs what stands there.
+ */
 export interface Step {
   readonly pipeline: PipelineSpec;
   /** One slot per entry of `pipeline.access`. */
@@ -54,6 +58,8 @@ export interface Step {
   readonly workgroups: readonly [number, number, number];
   /** The uniform word that takes the op's number, for a step that binds `err`. */
   readonly errorWord?: number;
+  /** For a step that reports floats rather than indices: what they lie outside of. */
+  readonly errorRange?: ValueRange;
 }
 
 /** An index that is out of range: where it stands, what it is, the lowest valid index, and the extent to stay below. */
@@ -63,6 +69,13 @@ export interface Offence {
   /** −limit where negative indices count from the end, else 0. */
   readonly lowest: number;
   readonly limit: number;
+}
+
+/** A float that is out of range: where it stands, what it is, and what it should lie in. */
+export interface ValueOffence {
+  readonly position: number;
+  readonly value: number;
+  readonly range: ValueRange;
 }
 
 export interface Plan {
@@ -85,6 +98,11 @@ export interface Kernel<Attrs> {
   readonly name: string;
   /** Algorithm variants by name; the first one is always possible. */
   readonly variants: readonly string[];
+  /**
+   * Whether the outputs are existing memory, which the caller names with `RunOptions.into` and the kernel reads before it
+   * writes. A reference then finds their content in its outputs. Their buffers are bound as 'write', and as nothing else.
+   */
+  readonly updates?: boolean;
   /** Whether a variant can run these shapes on this device. */
   supports?(variant: string, inputs: readonly TensorSpec[], attrs: Attrs, traits: DeviceTraits): boolean;
   /** Checks the inputs and tells the outputs; throws a typed error that names `op`. */
@@ -97,8 +115,8 @@ export interface Kernel<Attrs> {
     traits: DeviceTraits,
     variant?: string,
   ): Plan;
-  /** The first index out of range in the inputs, which a GPU reports into its error record instead. */
-  offence?(inputs: readonly HostTensor[], attrs: Attrs): Offence | undefined;
+  /** The first index or float out of range in the inputs, which a GPU reports into its error record instead. */
+  offence?(inputs: readonly HostTensor[], attrs: Attrs): Offence | ValueOffence | undefined;
   reference(inputs: readonly HostTensor[], outputs: readonly HostTensor[], attrs: Attrs): void;
 }
 

@@ -58,11 +58,12 @@ function canRun({ kernel, arbitrary }: FuzzFamily<unknown>, variant: string, gpu
 }
 
 async function fuzz(
-  { label, kernel, arbitrary }: FuzzFamily<unknown>,
+  { label, kernel, arbitrary, runs }: FuzzFamily<unknown>,
   variant: string,
   gpu: GpuDevice,
 ): Promise<void> {
   let deadline = Infinity;
+  const cases = isLong ? (runs ?? CASES) : CASES;
   const property = fc.asyncProperty(arbitrary, async (fuzzCase) => {
     if (performance.now() > deadline) return;
     if (kernel.supports) fc.pre(kernel.supports(variant, fuzzCase.inputs, fuzzCase.attrs, gpu.traits));
@@ -73,9 +74,9 @@ async function fuzz(
       throw error;
     }
   });
-  const result = await fc.check(property, { seed, numRuns: CASES, maxSkipsPerRun: 1000 });
+  const result = await fc.check(property, { seed, numRuns: cases, maxSkipsPerRun: 1000 });
   if (!result.failed) return;
-  if (!result.counterexample) throw new Error(`only ${result.numRuns} of ${CASES} cases suit this variant`);
+  if (!result.counterexample) throw new Error(`only ${result.numRuns} of ${cases} cases suit this variant`);
   throw new Error(
     `${label}, variant ${variant}: ${String((result.errorInstance as Error | null)?.message)}\n` +
       `${describe(result.counterexample[0])}\n` +

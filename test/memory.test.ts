@@ -3,20 +3,27 @@ import * as assert from 'uvu/assert';
 import { catalog } from '../src/cli/catalog/index.ts';
 import { inputsOn } from '../src/cli/catalog/types.ts';
 import {
+  type AdapterChoice,
   add,
   apply,
   argMax,
   assign,
+  booleanMask,
   cast,
+  choice,
   type Device,
   exp,
+  type GpuDevice,
+  gather,
   grad,
+  init,
   keep,
   logSumExp,
   matmul,
   mean,
   mul,
   noGrad,
+  nonzero,
   norm2,
   type Op,
   randomNormal,
@@ -29,6 +36,7 @@ import {
   sum,
   type Tensor,
   tensor,
+  unique,
   variance,
   zeros,
 } from '../src/node.ts';
@@ -36,6 +44,23 @@ import { cpuDevice, isLong, seed, suite, testDevice } from './support/harness.ts
 import { close, fails, rejects } from './support/values.ts';
 
 const leaf = (values: Parameters<typeof tensor>[0]): Tensor => tensor(values, { requiresGrad: true });
+
+/** Makes the n-th step of this device fail, counting ops, uploads and reads; the returned function ends that. */
+function failAt(device: Device, n: number): () => void {
+  const steps = ['run', 'upload', 'read'] as const;
+  let step = 0;
+  for (const name of steps) {
+    const method = device[name] as (...given: unknown[]) => unknown;
+    const value = (...given: unknown[]): unknown => {
+      if (++step === n) throw new Error(`step ${n}`);
+      return method.apply(device, given);
+    };
+    Object.defineProperty(device, name, { value, configurable: true });
+  }
+  return () => {
+    for (const name of steps) Reflect.deleteProperty(device, name);
+  };
+}
 
 for (const [where, open] of [
   ['device under test', testDevice],
@@ -282,6 +307,52 @@ for (const [where, open] of [
     for (const t of [x, v]) t.dispose();
   });
 
+  const stepwise: Record<string, (x: Tensor, mask: Tensor) => Promise<Tensor[]>> = {
+    unique: async (x) => Object.values(await unique(x, { returnInverse: true })),
+    booleanMask: async (x, mask) => [await booleanMask(x, mask)],
+    nonzero: async (x) => [await nonzero(x)],
+    choice: async (x) => [choice(x, 2)],
+    'choice without replacement': async (x) => [choice(x, 2, { replace: false })],
+    'choice by weight': async (x) => [choice(x, 2, { p: [1, 2, 3, 4] })],
+  };
+  for (const [name, f] of Object.entries(stepwise)) {
+    test(`${name} leaves nothing when a step of it fails, whichever it is`, async (device) => {
+      const x = leaf([3, 0, 3, 1]);
+      const mask = tensor([true, false, true, true]);
+      const { tensors, bytes } = device.memory();
+      let results: Tensor[] | undefined;
+      for (let step = 1; !results; step++) {
+        const end = failAt(device, step);
+        try {
+          results = await f(x, mask);
+          assert.ok(step > 1, 'no step failed');
+        } catch (error) {
+          assert.is((error as Error).message, `step ${step}`);
+          assert.is(device.memory().tensors, tensors, `step ${step}`);
+          assert.is(device.memory().bytes, bytes, `step ${step}`);
+        } finally {
+          end();
+        }
+      }
+      for (const t of [x, mask, ...results]) t.dispose();
+    });
+  }
+
+  test('unique, booleanMask and nonzero leave nothing when a read tells of an index out of range', async (device) => {
+    if (device.kind === 'cpu') return; // It tells at the call.
+    const x = tensor([1, 2, 3]);
+    const mask = tensor([true, false, true]);
+    const wrong = tensor([0, 1, 9], { dtype: 'int32' });
+    for (const f of [unique, nonzero, (bad: Tensor) => booleanMask(bad, mask)]) {
+      const bad = gather(x, wrong);
+      const { tensors } = device.memory();
+      await rejects(f(bad) as Promise<unknown>, 'index', /gather: index 9/);
+      assert.is(device.memory().tensors, tensors);
+      bad.dispose();
+    }
+    for (const t of [x, mask, wrong]) t.dispose();
+  });
+
   const steps = isLong ? 2000 : 200;
   test(`${steps} training steps keep memory flat after step 10`, async (device) => {
     setSeed(seed);
@@ -328,7 +399,7 @@ for (const [where, open] of [
     for (const t of [...parameters, x, target]) t.dispose();
   });
 
-  /** Their cases drop other outputs, or build an input from the given one. */
+  /** Their cases drop other outputs, or build an input from the given one, as those of losses behind an activation do. */
   const COMPOSED = new Set(['concat', 'split', 'unstack', 'meshgrid', 'topk', 'cholesky']);
 
   test('outside of scopes an op leaves nothing alive but its result', async () => {
@@ -337,6 +408,7 @@ for (const [where, open] of [
     for (const { op, cases } of catalog) {
       if (COMPOSED.has(op)) continue;
       for (const { name, f, inputs } of cases) {
+        if (name.startsWith('behind ')) continue;
         const operands = inputsOn(device, inputs);
         const { tensors } = device.memory();
         const result = f(...operands);
@@ -349,3 +421,36 @@ for (const [where, open] of [
     assert.equal(leaks, []);
   });
 }
+
+const trimTest = suite('memory, trim');
+
+/** A GPU device of the test's own; null where the device under test is none. */
+async function freshGpu(): Promise<GpuDevice | null> {
+  if ((await testDevice()).kind === 'cpu') return null;
+  const device = await init({ adapter: (process.env.WGRAD_ADAPTER || 'swiftshader') as AdapterChoice });
+  return device as GpuDevice;
+}
+
+trimTest('memory is given back also where an earlier index is told of', async () => {
+  const device = await freshGpu();
+  if (!device) return;
+  await tensor([1]).data(); // Makes the buffer for readings, which stays.
+  scope(() => void zeros([2 ** 20]));
+  scope(() => void gather(zeros([4]), tensor([7], { dtype: 'int32' })));
+  const { bufferBytes } = device.memory();
+  await rejects(device.trim(), 'index', /gather: index 7/);
+  const freed = bufferBytes - device.memory().bufferBytes;
+  assert.ok(freed >= 4 * 2 ** 20, `${freed} bytes were given back`);
+  await device.trim(); // It is told once.
+  device.destroy();
+});
+
+trimTest('a device that is lost meanwhile says so', async () => {
+  const device = await freshGpu();
+  if (!device) return;
+  scope(() => void gather(zeros([4]), tensor([7], { dtype: 'int32' })));
+  const trimmed = device.trim();
+  device.destroy();
+  await rejects(trimmed, 'device-lost');
+  await rejects(device.trim(), 'device-lost');
+});

@@ -90,6 +90,9 @@ try {
 if (files.length === 0) fail('the runner', new Error(`No test file matches ${wanted.join(' ')}.`));
 for (const file of files) await runFile(file);
 
+if (sum.passed + sum.failed + sum.skipped === 0)
+  fail('the runner', new Error(`No test title contains ${process.env.WGRAD_TEST_ONLY}.`));
+
 const slowest = [...records].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, 5);
 if (slowest.length > 0) console.log('\nslowest:');
 for (const { suite, name, milliseconds } of slowest) {

@@ -5,6 +5,8 @@ import {
   add,
   assign,
   type GpuDevice,
+  gather,
+  IndexError,
   init,
   type Kernel,
   log,
@@ -127,6 +129,102 @@ test('memory of a kernel that does not compile is sound once it is written again
   for (const x of [sameBatch, uploaded, ...later]) x.dispose();
 });
 
+/** Rows that an int32 tensor names; `row` 0 and 1 are there. */
+const rowOf = (x: Tensor, row: number): Tensor => scope(() => gather(x, tensor([row], { dtype: 'int32' })));
+
+/** What each read says: its values, or the index that it reports. */
+const told = (reads: readonly Promise<unknown>[]): Promise<unknown[]> =>
+  Promise.all(
+    reads.map((read) =>
+      read.catch((error: unknown) => {
+        if (!(error instanceof IndexError)) throw error;
+        return `index ${error.value}`;
+      }),
+    ),
+  );
+
+/** Each step reads the tensor of the given number, or gathers the row of the given number. */
+type Program = readonly ({ read: number } | { row: number })[];
+const NONE = [Number.NaN];
+
+const programs: [title: string, program: Program, expected: unknown[]][] = [
+  ['bad, read, good, read', [{ row: 7 }, { read: 0 }, { row: 1 }, { read: 1 }], ['index 7', [20]]],
+  ['good, read, bad, read', [{ row: 0 }, { read: 0 }, { row: 8 }, { read: 1 }], [[10], 'index 8']],
+  [
+    'bad, read, bad, read, read of the first',
+    [{ row: 7 }, { read: 0 }, { row: 8 }, { read: 1 }, { read: 0 }],
+    ['index 7', 'index 8', NONE],
+  ],
+  ['two bad ops, then two reads', [{ row: 7 }, { row: 8 }, { read: 1 }, { read: 0 }], ['index 7', NONE]],
+  [
+    'an offence is told by the first read behind it, whatever it reads',
+    [{ row: 0 }, { row: 9 }, { read: 0 }, { read: 1 }, { row: 1 }, { read: 2 }],
+    ['index 9', NONE, [20]],
+  ],
+];
+for (const pause of ['none', 'microtask', 'flush'] as const) {
+  for (const [title, program, expected] of programs) {
+    test(`reads under way at once: ${title} (pause: ${pause})`, {}, async (device) => {
+      const x = tensor([10, 20]);
+      const warm = rowOf(x, 0);
+      await warm.data();
+      const rows: Tensor[] = [];
+      const reads: Promise<unknown>[] = [];
+      for (const step of program) {
+        if ('row' in step) rows.push(rowOf(x, step.row));
+        else reads.push((rows[step.read] as Tensor).array());
+        if (pause === 'microtask') await null;
+        if (pause === 'flush') device.flush();
+      }
+      assert.equal(await told(reads), expected);
+      await device.idle();
+      for (const t of [x, warm, ...rows]) t.dispose();
+    });
+  }
+}
+
+test('of many reads at once one tells the offence, in pairs of an op and its read each its own', {}, async (device) => {
+  const x = tensor([10, 20]);
+  const good = Array.from({ length: 20 }, () => rowOf(x, 1));
+  const bad = rowOf(x, 5);
+  const reads = [...good, bad].map((row) => row.array());
+  assert.equal(await told(reads), ['index 5', ...good.slice(1).map(() => [20]), NONE]);
+
+  // Two batches and more, in any of which the record is copied and cleared many times.
+  const pairs = Array.from({ length: 200 }, (_, index) => rowOfPair(x, index));
+  assert.equal(
+    await told(pairs.map(([, read]) => read)),
+    pairs.map((_, index) => (index % 3 === 0 ? `index ${index + 2}` : [10])),
+  );
+  await device.idle();
+  for (const t of [x, bad, ...good, ...pairs.map(([row]) => row)]) t.dispose();
+});
+
+/** A gather and its read; every third one is out of range. */
+function rowOfPair(x: Tensor, index: number): [Tensor, Promise<unknown>] {
+  const row = rowOf(x, index % 3 === 0 ? index + 2 : 0);
+  return [row, row.array()];
+}
+
+test('idle() tells an offence once, the read in front of it does not', {}, async (device) => {
+  const x = tensor([10, 20]);
+  const good = rowOf(x, 0);
+  const first = good.array();
+  const bad = rowOf(x, -3);
+  const [idle, again] = [device.idle(), device.idle()];
+  assert.equal(await told([first, idle, again, bad.array()]), [[10], 'index -3', undefined, NONE]);
+  for (const t of [x, good, bad]) t.dispose();
+});
+
+test('an offence before a kernel that does not compile is told all the same', {}, async (device) => {
+  const x = tensor([10, 20]);
+  const bad = rowOf(x, 6);
+  const broken = run(device, kernelOf(pipelineOf('broken', 'nonsense')));
+  assert.equal(await told([broken.array()]), ['index 6']);
+  await rejects(broken.array(), 'shader');
+  for (const t of [x, bad, broken]) t.dispose();
+});
+
 const TOO_MANY = 65_536;
 const invalid = pipelineOf('valid', '1.0');
 const here = (at: number): RegExp => new RegExp(`runtime-faults\\.test\\.ts:${at}:`);
@@ -196,6 +294,18 @@ test('debug mode tells who made a NaN after further ops', debug, async () => {
     close(await other.array(), [3, 6]);
     for (const t of [z, other]) t.dispose();
   }
+});
+
+test('debug mode tells who used an index out of range, and not of the NaN there', debug, async (device) => {
+  const x = tensor([10, 20]);
+  const index = tensor([4], { dtype: 'int32' });
+  const at = line() + 1;
+  const bad = gather(x, index);
+  const good = mul(x, 2);
+  await rejects(good.data(), 'index', /^gather, called/, /index 4 at position 0/, here(at));
+  close(await Promise.all([good.array(), bad.array()]), [[20, 40], NONE] as never);
+  await device.idle();
+  for (const t of [x, index, bad, good]) t.dispose();
 });
 
 for (const warm of [false, true]) {

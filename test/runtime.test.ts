@@ -1,6 +1,8 @@
 /** Devices: limits, program order, batching, loss, shader errors, and the way out of a process. */
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import * as assert from 'uvu/assert';
 import { gatherKernel } from '../kernels/gather.ts';
 import {
@@ -13,6 +15,7 @@ import {
   detectAnomaly,
   full,
   type GpuDevice,
+  gather,
   init,
   type Kernel,
   LimitError,
@@ -295,6 +298,44 @@ test('bodies that throw in detectAnomaly and noGrad leave no rejection that nobo
     device.destroy();
   });
   assert.equal(seen, []);
+});
+
+gpuTest(
+  'a device that is destroyed over an index out of range says that it is gone, to its readers only',
+  async () => {
+    const seen = await unheard(async () => {
+      const device = await fresh();
+      const bad = scope(() => gather(tensor([1, 2]), tensor([5], { dtype: 'int32' })));
+      const reads = [bad.data(), bad.data(), device.idle()];
+      device.destroy();
+      for (const read of reads) await rejects(read, 'device-lost');
+      bad.dispose();
+    });
+    assert.equal(seen, []);
+  },
+);
+
+gpuTest('the garbage collector gets destroyed devices', async (device) => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const destroyed: WeakRef<object>[] = [];
+  for (let round = 0; round < 3; round++) {
+    await (async () => {
+      const own = await fresh();
+      const x = scope(() => mul(tensor([1, 2]), 2));
+      close(await x.array(), [2, 4]);
+      x.dispose();
+      own.destroy();
+      destroyed.push(new WeakRef(own), new WeakRef(own.gpu));
+    })();
+  }
+  setDefaultDevice(device);
+  const alive = (): number => destroyed.filter((reference) => reference.deref()).length;
+  for (let turn = 0; turn < 100 && alive() > 0; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    collect();
+  }
+  assert.is(alive(), 0);
 });
 
 test('several init() at once leave the environment as it was', async () => {

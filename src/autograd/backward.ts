@@ -30,6 +30,26 @@ interface Root {
 /** Receives the finished gradient of a value. The engine keeps its own handle. */
 type Deliver = (state: GradState, gradient: Tensor) => void;
 
+/** A gradient for its owner, who may write to it in place: in memory that nobody else has. */
+const ownGradient = (gradient: Tensor): Tensor =>
+  gradient.storage.shared ? copyOf(gradient) : gradient.alias();
+
+/** The sum of a leaf's gradients, on its way into the leaf's target. */
+interface Arrival {
+  readonly state: GradState;
+  readonly value: Tensor;
+}
+
+/** Copies stand in a row at the end of the pass, so that they break the device's compute pass once. */
+function putIntoTarget({ state, value }: Arrival): void {
+  const target = state.target as Tensor;
+  target.device.copy(value.storage, target.storage);
+  const before = state.grad;
+  if (before?.storage === target.storage) return;
+  state.grad = keep(target.view('gradient'));
+  before?.dispose();
+}
+
 /** The reachable nodes in descending order of creation. */
 function nodesInOrder(roots: readonly Root[]): Node[] {
   const seen = new Set<Node>();
@@ -225,7 +245,8 @@ function rootOf(where: string, output: Tensor, gradient: Tensor | undefined): Ro
 }
 
 /**
- * Adds ∂output/∂leaf to `leaf.grad` of every leaf that requires a gradient, and of values that `retainGrad()`.
+ * Adds ∂output/∂leaf to `leaf.grad` of every leaf that requires a gradient, and of values that `retainGrad()`. The gradient
+ * of an optimizer's parameter is memory that the optimizer owns: later backward passes write to it in place.
  *
  * @throws AutogradError `non-scalar-loss`, `no-grad`, `graph-freed`, `saved-tensor-modified`, `gradient-shape`,
  *   `gradient-dtype`, `gradient-device`.
@@ -235,14 +256,18 @@ export function backward(output: Tensor, options: BackwardOptions = {}): void {
   const mode = createGraph ? enableGrad : noGrad;
   mode(() =>
     scope(() => {
+      const arrivals: Arrival[] = [];
       const deliver: Deliver = (state, value) => {
         const before = state.grad;
-        // Gradients are written in place by their owners, so none may share its memory.
-        const own = !createGraph && value.storage.shared ? copyOf : (x: Tensor) => x.alias();
-        state.grad = keep(before ? addTensors(before, value) : own(value));
+        if (state.target && !createGraph) {
+          arrivals.push({ state, value: before ? addTensors(before, value) : value.alias() });
+          return;
+        }
+        state.grad = keep(before ? addTensors(before, value) : ownGradient(value));
         before?.dispose();
       };
       run([rootOf('backward', output, gradient)], null, deliver, retainGraph);
+      arrivals.forEach(putIntoTarget);
     }),
   );
 }
@@ -282,7 +307,7 @@ export function grad(
       const found = new Map<GradState, Tensor>();
       const roots = list.map((output, index) => rootOf('grad', output, gradients?.[index]));
       const wanted = new Set(inputs.map((input) => input.state));
-      run(roots, wanted, (state, gradient) => found.set(state, gradient.alias()), retainGraph);
+      run(roots, wanted, (state, gradient) => found.set(state, ownGradient(gradient)), retainGraph);
       return inputs.map((input, index) => {
         const gradient = found.get(input.state);
         if (gradient) {

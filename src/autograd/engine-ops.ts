@@ -73,12 +73,19 @@ export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   return sameShape(x.shape, shape) ? x : apply(broadcastToOp, [x], shape);
 }
 
-/** The same values in memory of their own; outside of the graph. */
-export function copyOf(x: Tensor): Tensor {
-  const storage = x.device.allocate('copy', x.dtype, x.size);
-  x.device.copy(x.storage, storage);
-  return Tensor.adopt({ storage, shape: x.shape, dtype: x.dtype }, 'copy');
-}
+const copyOp: Op = {
+  name: 'copy',
+  forward([x]) {
+    const { device, storage: source, shape, dtype, size } = x as Tensor;
+    const storage = device.allocate('copy', dtype, size);
+    device.copy(source, storage);
+    return Tensor.adopt({ storage, shape, dtype }, 'copy');
+  },
+  backward: ({ grad }) => [() => grad],
+};
+
+/** The same values in memory of their own. */
+export const copyOf = (x: Tensor): Tensor => apply(copyOp, [x], undefined);
 
 /** A tensor of equal values on a device. */
 export const filled = (device: Device, shape: Shape, value: number): Tensor =>

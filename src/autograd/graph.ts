@@ -15,6 +15,8 @@ export class GradState {
   readonly output: number;
   /** The accumulated gradient of a leaf, or of a value that retains it. */
   grad: Tensor | null = null;
+  /** Where `backward()` puts the gradient of a leaf: memory of the same shape, which others read as a whole. */
+  target: Tensor | null = null;
   retainsGrad = false;
 
   constructor(requiresGrad: boolean, node: Node | null, output: number) {

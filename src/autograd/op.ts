@@ -13,13 +13,13 @@
  */
 import type { Kernel, TensorSpec } from '../../kernels/kernel.ts';
 import { isFloat } from '../core/dtype.ts';
-import { ArgumentError, DeviceMismatchError } from '../core/errors.ts';
+import { DeviceMismatchError } from '../core/errors.ts';
 import { userFrame } from '../core/stack.ts';
 import type { RunOptions } from '../runtime/device.ts';
 import { anomalyMode } from './anomaly-mode.ts';
 import { GradState, Node } from './graph.ts';
 import { isGradEnabled, noGrad } from './modes.ts';
-import { Tensor } from './tensor.ts';
+import { assertTensor, Tensor } from './tensor.ts';
 
 /** What a backward rule gets. */
 export interface BackwardContext<Attrs> {
@@ -79,10 +79,7 @@ export const runKernel1 = <Attrs>(
 function checkInputs(op: string, inputs: readonly Tensor[]): void {
   const device = inputs[0]?.device;
   for (const input of inputs) {
-    if (!(input instanceof Tensor)) {
-      throw new ArgumentError(`${op}: ${String(input)} is not a tensor; make one with tensor(…).`);
-    }
-    input.assertAlive(op);
+    assertTensor(op, input);
     if (input.device !== device) {
       throw new DeviceMismatchError(
         `${op}: its tensors live on different devices (${device?.description}; ${input.device.description}). ` +

@@ -1,10 +1,12 @@
 /** The tensor: a handle on device memory with a shape, a dtype and its place in the graph. */
+import { describe } from '../core/describe.ts';
 import type { DType, HostArray } from '../core/dtype.ts';
 import { isFloat } from '../core/dtype.ts';
-import { AutogradError, DisposedError, DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, AutogradError, DisposedError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import type { Device, Operand, Storage } from '../runtime/device.ts';
 import { GradState } from './graph.ts';
+import type { Origin } from './origin.ts';
 
 /** Nested arrays of numbers or booleans, as `array()` returns them. */
 export type NestedArray = number | boolean | NestedArray[];
@@ -35,12 +37,14 @@ export function collectGarbage(tensor: Tensor): void {
 }
 
 export class Tensor implements Operand {
-  readonly storage: Storage;
+  #storage: Storage;
   readonly shape: Shape;
   readonly dtype: DType;
   /** The op that made this tensor. */
   readonly creator: string;
   state: GradState;
+  /** For losses: the softmax or sigmoid that made this value. */
+  origin: Origin | null = null;
   /** Saved aliases do not keep their node alive; the graph does. */
   #joined = false;
   /** Whether the gradient in `state` goes with this handle. */
@@ -50,7 +54,7 @@ export class Tensor implements Operand {
 
   /** Takes over one reference to the operand's memory. Users call `tensor()`, `zeros()` … */
   private constructor(storage: Storage, shape: Shape, dtype: DType, creator: string, state: GradState) {
-    this.storage = storage;
+    this.#storage = storage;
     this.shape = shape;
     this.dtype = dtype;
     this.creator = creator;
@@ -62,6 +66,10 @@ export class Tensor implements Operand {
     const tensor = new Tensor(storage, shape, dtype, creator, leafWithoutGrad());
     tensor.#track();
     return tensor;
+  }
+
+  get storage(): Storage {
+    return this.#storage;
   }
 
   get device(): Device {
@@ -180,6 +188,18 @@ export class Tensor implements Operand {
     this.#disposed = 'its graph';
   }
 
+  /**
+   * Moves this handle to other memory, whose one reference it takes over, with the same values. Other handles and what
+   * the graph saved stay where they are.
+   */
+  relocate(storage: Storage): void {
+    this.assertAlive('relocate');
+    const caught = registry.unregister(this);
+    this.#storage.release();
+    this.#storage = storage;
+    if (caught) collectGarbage(this);
+  }
+
   /** Sets the place in the graph; only the engine calls this, once, on a tensor it has just made. */
   join(state: GradState): void {
     this.state = state;
@@ -242,14 +262,30 @@ export class Tensor implements Operand {
     return this.device.read(this.storage);
   }
 
-  /** The only element, as a number. */
-  async item(): Promise<number> {
+  /**
+   * The only element as a number, or, of a bool tensor, as true or false: `await loss.item()`, `await any(x).item('bool')`.
+   *
+   * @throws ShapeError unless there is one element; DTypeError when the tensor holds the other kind.
+   */
+  item(): Promise<number>;
+  item(kind: 'bool'): Promise<boolean>;
+  async item(kind?: 'bool'): Promise<number | boolean> {
+    if (kind !== undefined && kind !== 'bool')
+      throw new ArgumentError(`item: ${describe(kind)}; pass 'bool' for a bool tensor, else nothing.`);
     if (this.size !== 1) {
       throw new ShapeError(
         `item: shape ${formatShape(this.shape)} holds ${this.size} elements, not one; use data() or array().`,
       );
     }
-    return (await this.data())[0] as number;
+    if ((this.dtype === 'bool') !== (kind === 'bool')) {
+      throw new DTypeError(
+        kind === 'bool'
+          ? `item: a ${this.dtype} tensor holds no bool; use item().`
+          : `item: a bool tensor holds true or false; use item('bool').`,
+      );
+    }
+    const value = (await this.data())[0] as number;
+    return kind === 'bool' ? value !== 0 : value;
   }
 
   /** The elements as nested arrays; bool elements as true and false. */
@@ -280,4 +316,10 @@ export class Tensor implements Operand {
     if (tracking.list) tracking.list.push(this);
     else collectGarbage(this);
   }
+}
+
+/** Refuses what is no tensor, and a disposed one, before its fields are read. */
+export function assertTensor(op: string, x: unknown): asserts x is Tensor {
+  if (x instanceof Tensor) return x.assertAlive(op);
+  throw new ArgumentError(`${op}: ${describe(x)} is not a tensor; make one with tensor(…).`);
 }

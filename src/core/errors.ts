@@ -33,15 +33,65 @@ export class ArgumentError extends WgradError {
   }
 }
 
-/** An index outside of its axis, found at the call, or on the GPU and then reported by the next readback. */
+/**
+ * An index outside of its axis, found at the call, or on the GPU and then reported by the next readback. At the call and
+ * on the CPU device it is the first one in row-major order. A GPU looks at all indices at once and keeps one: that of
+ * the earliest op since the last readback, but of several in one op whichever is seen first.
+ */
 export class IndexError extends WgradError {
-  /** `lowest` is −limit where negative indices count from the end, else 0. */
+  /** Where the index stands among the indices, counted in row-major order; for `slice`, its axis. */
+  readonly position: number;
+  /** The index as it was given. */
+  readonly value: number;
+  /** The lowest valid index: −limit where negative indices count from the end, else 0. */
+  readonly lowest: number;
+  /** What a valid index stays below, the extent of the axis; where it is 0, no index is valid. */
+  readonly limit: number;
+
   constructor(op: string, position: number, value: number, lowest: number, limit: number) {
+    const out = `${op}: index ${value} at position ${position} is out of range`;
     super(
       'index',
-      `${op}: index ${value} at position ${position} is out of range; valid are ${lowest} to ${limit - 1}. ` +
-        `Check the indices, or clip them first.`,
+      limit > 0
+        ? `${out}; valid are ${lowest} to ${limit - 1}. Check the indices, or clip them first.`
+        : `${out}; there is no valid index, since the extent that it points into is 0. Check the shapes, or pass no indices.`,
     );
+    this.position = position;
+    this.value = value;
+    this.lowest = lowest || 0; // −limit of an empty axis is −0.
+    this.limit = limit;
+  }
+}
+
+/** What the elements of a tensor must lie in. Made once: a device's error record tells ranges apart by identity. */
+export interface ValueRange {
+  /** What the caller knows the tensor as. */
+  readonly of: string;
+  readonly lowest: number;
+  readonly highest: number;
+  /** What to do about an element outside: the message's last clause. */
+  readonly remedy: string;
+}
+
+/** An element outside of the range that an op asks for, which is reported like an `IndexError`. NaN is none. */
+export class ValueRangeError extends WgradError {
+  /** Where the element stands, counted in row-major order. */
+  readonly position: number;
+  readonly value: number;
+  /** The ends of the range, which belong to it. */
+  readonly lowest: number;
+  readonly highest: number;
+
+  constructor(op: string, position: number, value: number, { of, lowest, highest, remedy }: ValueRange) {
+    const shown = Number(value.toPrecision(7)); // Of 1.7 in float32 the rest is rounding.
+    super(
+      'value-range',
+      `${op}: element ${position} of ${of} is ${shown}, outside of [${lowest}, ${highest}]; ${remedy}.`,
+    );
+    this.position = position;
+    this.value = value;
+    this.lowest = lowest;
+    this.highest = highest;
   }
 }
 

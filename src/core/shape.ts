@@ -1,3 +1,4 @@
+import { describe } from './describe.ts';
 import { ArgumentError, ShapeError } from './errors.ts';
 
 export type Shape = readonly number[];
@@ -39,7 +40,7 @@ export function checkShape(op: string, shape: Shape): void {
   for (const extent of shape) {
     if (!Number.isInteger(extent) || extent < 0) {
       throw new ShapeError(
-        `${op}: shape ${formatShape(shape)} holds ${extent}; extents are whole numbers ≥ 0.`,
+        `${op}: shape ${formatShape(shape)} holds ${describe(extent)}; extents are whole numbers ≥ 0.`,
       );
     }
   }
@@ -79,10 +80,11 @@ export function broadcastStrides(shape: Shape, target: Shape): number[] {
 /** The axis as a number in [0, rank). */
 export function normalizeAxis(op: string, axis: number, rank: number): number {
   if (!Number.isInteger(axis) || axis < -rank || axis >= rank) {
+    const fault = Number.isInteger(axis) ? 'is out of range' : 'is no whole number';
     throw new ShapeError(
       rank === 0
-        ? `${op}: axis ${axis} of a scalar; a scalar has no axes.`
-        : `${op}: axis ${axis} is out of range; a tensor of rank ${rank} has the axes ${-rank} to ${rank - 1}.`,
+        ? `${op}: axis ${describe(axis)} of a scalar; a scalar has no axes.`
+        : `${op}: axis ${describe(axis)} ${fault}; a tensor of rank ${rank} has the axes ${-rank} to ${rank - 1}.`,
     );
   }
   return axis < 0 ? axis + rank : axis;
@@ -95,7 +97,9 @@ export function normalizeAxes(
   rank: number,
 ): number[] {
   if (axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
-  const list = (typeof axes === 'number' ? [axes] : [...axes]).map((axis) => normalizeAxis(op, axis, rank));
+  // What is neither a number nor a list is judged as an axis.
+  const named = Array.isArray(axes) ? (axes as readonly number[]) : [axes as number];
+  const list = named.map((axis) => normalizeAxis(op, axis, rank));
   list.sort((a, b) => a - b);
   for (let i = 1; i < list.length; i++) {
     if (list[i] === list[i - 1]) throw new ArgumentError(`${op}: axis ${list[i]} is named twice.`);

@@ -1,9 +1,18 @@
 /** The float64 device: runs the kernels' references, at once and on the host. */
 import type { Kernel } from '../../kernels/kernel.ts';
 import { byteLength, type DType, type HostArray, hostArray } from '../core/dtype.ts';
-import { DeviceLostError, IndexError, LimitError } from '../core/errors.ts';
+import { DeviceLostError, IndexError, LimitError, ValueRangeError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
-import { Device, type MemoryInfo, type Operand, Storage } from './device.ts';
+import {
+  checkInto,
+  Device,
+  type MemoryInfo,
+  type Operand,
+  type Parts,
+  placeParts,
+  type RunOptions,
+  Storage,
+} from './device.ts';
 
 /** The longest typed array that every engine can make. */
 const MAX_ELEMENTS = 2 ** 32 - 1;
@@ -12,8 +21,14 @@ class CpuStorage extends Storage {
   data: HostArray;
   readonly #onFree: (storage: CpuStorage) => void;
 
-  constructor(device: CpuDevice, dtype: DType, data: HostArray, onFree: (storage: CpuStorage) => void) {
-    super(device, dtype, data.length, byteLength(dtype, data.length));
+  constructor(
+    device: CpuDevice,
+    dtype: DType,
+    data: HostArray,
+    onFree: (storage: CpuStorage) => void,
+    whole: Storage | null = null,
+  ) {
+    super(device, dtype, data.length, byteLength(dtype, data.length), whole);
     this.data = data;
     this.#onFree = onFree;
   }
@@ -30,6 +45,7 @@ export class CpuDevice extends Device {
   readonly kind = 'cpu';
   readonly float = 'float64';
   readonly description: string;
+  readonly maxBytes = 8 * MAX_ELEMENTS;
   #tensors = 0;
   #bytes = 0;
   #destroyed = false;
@@ -51,6 +67,17 @@ export class CpuDevice extends Device {
     return this.#adopt(op, dtype, hostArray(dtype, count));
   }
 
+  allocateParts(op: string, dtype: DType, counts: readonly number[]): Parts {
+    const { starts, total } = placeParts(dtype, counts);
+    const whole = this.allocate(op, dtype, total);
+    const data = dataOf(whole);
+    const parts = counts.map((count, index) => {
+      const start = starts[index] as number;
+      return new CpuStorage(this, dtype, data.subarray(start, start + count), () => {}, whole);
+    });
+    return { whole, parts };
+  }
+
   upload(op: string, dtype: DType, data: HostArray): Storage {
     this.#check(op);
     return this.#adopt(op, dtype, data.slice());
@@ -68,27 +95,39 @@ export class CpuDevice extends Device {
     target.version++;
   }
 
-  run<Attrs>(op: string, kernel: Kernel<Attrs>, inputs: readonly Operand[], attrs: Attrs): Operand[] {
+  run<Attrs>(
+    op: string,
+    kernel: Kernel<Attrs>,
+    inputs: readonly Operand[],
+    attrs: Attrs,
+    options?: RunOptions,
+  ): Operand[] {
     this.#check(op);
     const specs = kernel.infer(op, inputs, attrs);
-    const outputs: Operand[] = [];
+    const into = checkInto(op, kernel, specs, inputs, options?.into);
+    const outputs: Operand[] = into ? [...into] : [];
     const host = (operand: Operand) => ({
       shape: operand.shape,
       dtype: operand.dtype,
       data: dataOf(operand.storage),
     });
     try {
-      for (const { shape, dtype } of specs) {
+      for (const { shape, dtype } of into ? [] : specs) {
         outputs.push({ shape, dtype, storage: this.allocate(op, dtype, sizeOf(shape)) });
       }
       const operands = inputs.map(host);
       const offence = kernel.offence?.(operands, attrs);
-      if (offence) throw new IndexError(op, offence.position, offence.value, offence.lowest, offence.limit);
+      if (offence) {
+        const { position, value } = offence;
+        if ('range' in offence) throw new ValueRangeError(op, position, value, offence.range);
+        throw new IndexError(op, position, value, offence.lowest, offence.limit);
+      }
       kernel.reference(operands, outputs.map(host), attrs);
     } catch (error) {
-      for (const { storage } of outputs) storage.release();
+      if (!into) for (const { storage } of outputs) storage.release();
       throw error;
     }
+    for (const { storage } of into ?? []) storage.version++;
     if (this.observers) {
       for (const observer of this.observers)
         observer.dispatch?.({ op, kernel: kernel.name, inputs, outputs });

@@ -6,6 +6,8 @@ export interface FuzzCase<Attrs> {
   /** float32, int32, bool or uint8 data; the reference gets the floats widened to float64. */
   readonly inputs: readonly HostTensor[];
   readonly attrs: Attrs;
+  /** What stands in the outputs of a kernel that updates them. */
+  readonly targets?: readonly HostTensor[];
   /** |gpu − reference| ≤ abs + rel·|reference|; the reason for the numbers stands beside the generator. */
   readonly abs: number;
   readonly rel: number;
@@ -15,6 +17,8 @@ export interface FuzzFamily<Attrs> {
   readonly label: string;
   readonly kernel: Kernel<Attrs>;
   readonly arbitrary: fc.Arbitrary<FuzzCase<Attrs>>;
+  /** Cases of each variant in the long tests, where the usual number is too small for all options. */
+  readonly runs?: number;
 }
 
 /** Forgets the attribute type, so that families of different kernels fit into one list. */
@@ -22,4 +26,6 @@ export const family = <Attrs>(
   label: string,
   kernel: Kernel<Attrs>,
   arbitrary: fc.Arbitrary<FuzzCase<Attrs>>,
-): FuzzFamily<unknown> => ({ label, kernel, arbitrary }) as unknown as FuzzFamily<unknown>;
+  runs?: number,
+): FuzzFamily<unknown> =>
+  ({ label, kernel, arbitrary, ...(runs === undefined ? {} : { runs }) }) as unknown as FuzzFamily<unknown>;

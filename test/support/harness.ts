@@ -146,6 +146,9 @@ export interface SuiteOptions {
   timeout?: number;
 }
 
+/** Only tests whose title contains this text run, where it is given; others do not count. */
+const ONLY = process.env.WGRAD_TEST_ONLY ?? '';
+
 /**
  * A suite that registers itself. Each test gets the default device that it found back for the next one, has
  * `timeout` milliseconds, and fails when the shared devices hold other numbers of tensors after it than before.
@@ -155,6 +158,7 @@ export function suite(name: string, { timeout = DEFAULT_TIMEOUT }: SuiteOptions 
   let count = 0;
   const test = (title: string, body: () => unknown): void => {
     count++;
+    if (!title.includes(ONLY)) return;
     inner(title, async () => {
       const start = performance.now();
       try {
@@ -166,6 +170,7 @@ export function suite(name: string, { timeout = DEFAULT_TIMEOUT }: SuiteOptions 
   };
   const skip = (title: string, reason: string): void => {
     count++;
+    if (!title.includes(ONLY)) return;
     inner.skip(title);
     console.log(`  skipped: ${name}: ${title} (${reason})`);
   };

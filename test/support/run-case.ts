@@ -29,8 +29,14 @@ export function runReference<Attrs>(
   kernel: Kernel<Attrs>,
   inputs: readonly HostTensor[],
   attrs: Attrs,
+  targets?: readonly HostTensor[],
 ): HostTensor[] {
   const wide = inputs.map(widen);
+  if (targets) {
+    const updated = targets.map(({ data, ...spec }) => widen({ ...spec, data: data.slice() }));
+    kernel.reference(wide, updated, attrs);
+    return updated;
+  }
   const outputs = kernel.infer(label, wide, attrs).map(({ shape, dtype }): HostTensor => {
     const kind = isFloat(dtype) ? 'float64' : dtype;
     return { shape, dtype: kind, data: hostArray(kind, sizeOf(shape)) };
@@ -96,27 +102,29 @@ export async function runCase<Attrs>(
   device: GpuDevice,
   label: string,
   kernel: Kernel<Attrs>,
-  { inputs, attrs, abs, rel }: FuzzCase<Attrs>,
+  { inputs, attrs, targets, abs, rel }: FuzzCase<Attrs>,
   variant: string,
 ): Promise<void> {
   const held: Storage[] = [];
   try {
-    const operands = inputs.map(({ shape, dtype, data }): Operand => {
+    const upload = ({ shape, dtype, data }: HostTensor): Operand => {
       const storage = device.upload(label, dtype, data);
       held.push(storage);
       return { shape, dtype, storage };
-    });
+    };
+    const operands = inputs.map(upload);
+    const into = targets?.map(upload);
     const specs = kernel.infer(label, operands, attrs);
     poison(device, writtenSizes(kernel, operands, specs, attrs, device, variant));
-    const outputs = device.run(label, kernel, operands, attrs, { variant });
-    held.push(...outputs.map(({ storage }) => storage));
+    const outputs = device.run(label, kernel, operands, attrs, { variant, into });
+    if (!into) held.push(...outputs.map(({ storage }) => storage));
     const arrays: HostArray[] = await Promise.all(outputs.map(({ storage }) => device.read(storage)));
     const actual = outputs.map(({ shape, dtype }, index) => ({
       shape,
       dtype,
       data: arrays[index] as HostArray,
     }));
-    compareOutputs(actual, runReference(label, kernel, inputs, attrs), abs, rel);
+    compareOutputs(actual, runReference(label, kernel, inputs, attrs, targets), abs, rel);
   } finally {
     for (const storage of held) storage.release();
   }

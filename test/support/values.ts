@@ -22,23 +22,51 @@ export async function resultsOf(body: () => Tensor[]): Promise<NestedArray[]> {
   }
 }
 
-const flat = (value: NestedArray): (number | boolean)[] =>
-  Array.isArray(value) ? value.flatMap(flat) : [value];
-
-const shapeOf = (value: NestedArray): number[] =>
-  Array.isArray(value) ? [value.length, ...(value.length > 0 ? shapeOf(value[0] as NestedArray) : [])] : [];
-
-/** Whether all elements differ by at most `tolerance`·max(1, |expected|); NaN equals NaN. */
-export function close(actual: NestedArray, expected: NestedArray, tolerance = 1e-6): void {
-  assert.equal(shapeOf(actual), shapeOf(expected));
-  const wanted = flat(expected);
-  flat(actual).forEach((value, index) => {
-    const a = Number(value);
-    const b = Number(wanted[index]);
-    const same = Object.is(a, b) || Math.abs(a - b) <= tolerance * Math.max(1, Math.abs(b));
-    assert.ok(same, `element ${index} is ${a}, expected ${b} within ${tolerance}`);
-  });
+/** How `close` compares. */
+export interface Closeness {
+  /** What an element may differ by, whatever it is. Default: 0, so that small numbers count as much as large ones. */
+  abs?: number;
+  /** What an element may differ by, as a share of the expected one. Default: 1e-6. */
+  rel?: number;
+  /** Tell −0 from 0. Default: false. */
+  signedZeros?: boolean;
 }
+
+/** Below the normal float32 numbers; GPUs may flush these to 0. */
+const TINY = 2 ** -126;
+
+/**
+ * Whether both have the same shape, the same kinds of elements, and all elements differ by at most abs + rel·|expected|;
+ * NaN equals NaN. A number in place of the options is `rel`.
+ */
+export function close(actual: NestedArray, expected: NestedArray, closeness: number | Closeness = {}): void {
+  const {
+    abs = 0,
+    rel = 1e-6,
+    signedZeros = false,
+  } = typeof closeness === 'number' ? { rel: closeness } : closeness;
+  const compare = (a: NestedArray, b: NestedArray, place: string): void => {
+    if (Array.isArray(a) && Array.isArray(b)) {
+      assert.is(a.length, b.length, `${place} has ${a.length} parts, expected ${b.length}`);
+      for (const [index, part] of a.entries()) compare(part, b[index] as NestedArray, `${place}[${index}]`);
+      return;
+    }
+    assert.is(typeof a, typeof b, `${place} is ${String(a)}, expected ${String(b)}`);
+    if (typeof a !== 'number' || typeof b !== 'number') {
+      assert.equal(a, b, `${place} is ${String(a)}, expected ${String(b)}`);
+      return;
+    }
+    const flushed = a === 0 && Math.abs(b) < TINY;
+    const same =
+      Object.is(a, b) ||
+      (!Number.isFinite(b) ? a === b : flushed || Math.abs(a - b) <= abs + rel * Math.abs(b));
+    const zeros = !signedZeros || a !== 0 || b !== 0 || Object.is(a, b);
+    assert.ok(same && zeros, `${place} is ${show(a)}, expected ${show(b)} within ${abs} + ${rel}·|expected|`);
+  };
+  compare(actual, expected, 'result');
+}
+
+const show = (value: number): string => (Object.is(value, -0) ? '−0' : String(value));
 
 function check(error: unknown, code: string, parts: readonly RegExp[]): void {
   if (!(error instanceof WgradError)) throw error;

@@ -1,6 +1,6 @@
 /** The device that runs WGSL. */
 import type { DeviceTraits, Kernel, Slot } from '../../../kernels/kernel.ts';
-import { byteLength, type DType, type HostArray, isFloat, viewBytes } from '../../core/dtype.ts';
+import { byteLength, type DType, type HostArray, hostArray, isFloat, viewBytes } from '../../core/dtype.ts';
 import {
   AnomalyError,
   ArgumentError,
@@ -10,7 +10,16 @@ import {
 } from '../../core/errors.ts';
 import { formatShape, sizeOf } from '../../core/shape.ts';
 import { userFrame } from '../../core/stack.ts';
-import { Device, type MemoryInfo, type Operand, type RunOptions, type Storage } from '../device.ts';
+import {
+  checkInto,
+  Device,
+  type MemoryInfo,
+  type Operand,
+  type Parts,
+  placeParts,
+  type RunOptions,
+  type Storage,
+} from '../device.ts';
 import { BindGroupCache } from './bind-groups.ts';
 import { ERROR_RECORD_BYTES, ErrorRecord } from './error-record.ts';
 import { GpuMemory, type GpuStorage } from './memory.ts';
@@ -52,6 +61,15 @@ function checkVariant<Attrs>(
   );
 }
 
+/** The outcome of `work`, unless something was found first. */
+async function unlessFound<T>(findings: Promise<WgradError | null> | null, work: Promise<T>): Promise<T> {
+  if (!findings) return work;
+  work.catch(() => {}); // Heard below, where no finding comes first.
+  const error = await findings;
+  if (error) throw error;
+  return work;
+}
+
 export class GpuDevice extends Device {
   readonly kind = 'gpu';
   readonly float = 'float32';
@@ -71,8 +89,8 @@ export class GpuDevice extends Device {
   #flushScheduled = false;
   /** Set once the device is lost, destroyed or broken by a GPU error; every later call throws it. */
   #lost: WgradError | null = null;
-  /** The first index error or NaN that nobody has been told of. */
-  #failure: WgradError | null = null;
+  /** What the looks since the last read will find, the first finding of all; null while there are none. */
+  #findings: Promise<WgradError | null> | null = null;
 
   constructor(gpu: GPUDevice, options: GpuDeviceOptions) {
     super();
@@ -87,12 +105,15 @@ export class GpuDevice extends Device {
       size: UNIFORM_RING_BYTES,
       usage: UNIFORM_USAGE,
     });
-    this.#errors = new ErrorRecord(this.#memory.reserve(ERROR_RECORD_BYTES));
+    this.#errors = new ErrorRecord(
+      this.#memory.reserve(ERROR_RECORD_BYTES),
+      this.#memory.reserve(ERROR_RECORD_BYTES),
+    );
     this.#bindGroups = new BindGroupCache(gpu, this.#uniforms);
     this.#pipelines = new PipelineCache(gpu, this.#settle, (key, milliseconds) => {
       for (const observer of this.observers ?? []) observer.pipeline?.({ key, milliseconds });
     });
-    this.#readback = new Readback(gpu, this.#settle, () => this.#throwFailure());
+    this.#readback = new Readback(gpu, this.#settle);
     this.#recorder = new Recorder({
       device: gpu,
       uniforms: this.#uniforms,
@@ -108,6 +129,7 @@ export class GpuDevice extends Device {
       this.#break(event.error.message);
     };
     void gpu.lost.then((info) => {
+      gpu.onuncapturederror = null; // Dawn's binding holds on to the handler, and so to this device, for good.
       this.#lose(
         new DeviceLostError(
           `The GPU device was lost (${info.reason}): ${info.message} Call init() for a new one.`,
@@ -116,9 +138,22 @@ export class GpuDevice extends Device {
     });
   }
 
+  get maxBytes(): number {
+    return this.#memory.limit;
+  }
+
   allocate(op: string, dtype: DType, count: number): Storage {
     this.#check(op);
     return this.#memory.adopt(dtype, count, this.#memory.take(op, byteLength(dtype, count)));
+  }
+
+  allocateParts(op: string, dtype: DType, counts: readonly number[]): Parts {
+    const { starts, total } = placeParts(dtype, counts);
+    const whole = this.upload(op, dtype, hostArray(dtype, total)) as GpuStorage;
+    const parts = counts.map((count, index) =>
+      this.#memory.part(whole, count, byteLength(dtype, starts[index] as number)),
+    );
+    return { whole, parts };
   }
 
   upload(op: string, dtype: DType, data: HostArray): Storage {
@@ -141,7 +176,8 @@ export class GpuDevice extends Device {
     const from = (source as GpuStorage).slice;
     const to = (target as GpuStorage).slice;
     target.version++;
-    if (from && to && from !== to) this.#recorder.push({ kind: 'copy', source: from, target: to });
+    if (!from || !to || from === to) return;
+    this.#recorder.push({ kind: 'copy', source: from, target: to, bytes: source.bytes });
   }
 
   run<Attrs>(
@@ -153,19 +189,21 @@ export class GpuDevice extends Device {
   ): Operand[] {
     this.#check(op);
     const specs = kernel.infer(op, inputs, attrs);
-    const outputs: Operand[] = [];
+    const into = checkInto(op, kernel, specs, inputs, options?.into);
+    const outputs: Operand[] = into ? [...into] : [];
     try {
       let empty = true;
       for (const { shape, dtype } of specs) {
         const count = sizeOf(shape);
         if (count > 0) empty = false;
-        outputs.push({ shape, dtype, storage: this.allocate(op, dtype, count) });
+        if (!into) outputs.push({ shape, dtype, storage: this.allocate(op, dtype, count) });
       }
       if (!empty) this.#record(op, kernel, inputs, outputs, attrs, options?.variant);
     } catch (error) {
-      for (const { storage } of outputs) storage.release();
+      if (!into) for (const { storage } of outputs) storage.release();
       throw error;
     }
+    for (const { storage } of into ?? []) storage.version++;
     if (this.observers) {
       for (const observer of this.observers)
         observer.dispatch?.({ op, kernel: kernel.name, inputs, outputs });
@@ -179,49 +217,57 @@ export class GpuDevice extends Device {
     const { slice } = storage as GpuStorage;
     const { dtype, count } = storage;
     if (!slice) return this.idle().then(() => viewBytes(dtype, new ArrayBuffer(0), 0, 0));
-    this.#readErrors();
-    return this.#readSlice(slice, false).then((bytes) => viewBytes(dtype, bytes, 0, count));
+    const findings = this.#takeFindings();
+    const bytes = this.#readSlice(slice);
+    return unlessFound(findings, bytes).then((read) => viewBytes(dtype, read, 0, count));
   }
 
-  #readSlice(source: Slice, internal: boolean): Promise<ArrayBuffer> {
-    return new Promise((resolve, reject) =>
-      this.#pushRead({ kind: 'read', source, internal, resolve, reject }),
-    );
-  }
-
-  #pushRead(record: ReadRecord): void {
-    this.#readback.add(record);
-    this.#recorder.push(record);
-    this.#scheduleFlush();
-  }
-
-  /** Reads the error record ahead of what is read next; an offence makes those reads reject. */
-  #readErrors(): void {
-    if (!this.#errors.armed) return;
-    this.#errors.armed = false;
-    this.#pushRead({
-      kind: 'read',
-      source: this.#errors.slice,
-      internal: true,
-      resolve: (bytes) => {
-        const error = this.#errors.parse(bytes);
-        if (!error) return;
-        this.#fail(error);
-        this.#writeSlice(this.#errors.slice, new Uint32Array(ERROR_RECORD_BYTES / 4));
-      },
-      reject: () => {},
+  #readSlice(source: Slice): Promise<ArrayBuffer> {
+    return new Promise((resolve, reject) => {
+      const record: ReadRecord = { kind: 'read', source, resolve, reject };
+      this.#readback.add(record);
+      this.#recorder.push(record);
+      this.#scheduleFlush();
     });
+  }
+
+  /** Has `judge` look at memory as it is at this point of the program; the next read or `idle()` rejects with its finding. */
+  #look(source: Slice, judge: (bytes: ArrayBuffer) => WgradError | null): void {
+    const earlier = this.#findings;
+    const own = this.#readSlice(source).then(judge, () => null); // What cannot be read is told to its readers.
+    this.#findings = earlier ? earlier.then((error) => error ?? own) : own;
+  }
+
+  /** Looks at the error record, if a kernel may have written to it, and sets it back. */
+  #lookAtErrors(place?: string): void {
+    const errors = this.#errors;
+    if (!errors.armed) return;
+    errors.armed = false;
+    this.#look(errors.slice, (bytes) => errors.parse(bytes, place));
+    this.#recorder.push({
+      kind: 'copy',
+      source: errors.zeros,
+      target: errors.slice,
+      bytes: ERROR_RECORD_BYTES,
+    });
+  }
+
+  /** What was found up to this point of the program, for the one reader that is told. */
+  #takeFindings(): Promise<WgradError | null> | null {
+    this.#lookAtErrors();
+    const findings = this.#findings;
+    this.#findings = null;
+    return findings;
   }
 
   async idle(): Promise<void> {
     this.#check('idle');
-    if (this.#errors.armed) {
-      this.#readErrors();
-      await this.#readSlice(this.#errors.slice, false); // Behind it in the same batch, so it rejects with the offence.
-    }
+    await unlessFound(this.#takeFindings(), this.#finish());
+  }
+
+  async #finish(): Promise<void> {
     await this.#recorder.drained();
     if (!this.#lost) await this.#settle(this.gpu.queue.onSubmittedWorkDone());
-    this.#throwFailure();
     if (this.#lost) throw this.#lost;
   }
 
@@ -240,12 +286,16 @@ export class GpuDevice extends Device {
     };
   }
 
-  /** Gives pooled buffers that nothing uses back to the driver. */
+  /** Gives pooled buffers that nothing uses back to the driver, also where it rejects with what `idle()` would tell. */
   async trim(): Promise<void> {
-    await this.idle();
+    this.#check('trim');
+    const findings = this.#takeFindings();
+    await this.#finish();
     while (!this.#recorder.empty) await this.#recorder.drained(); // Others may have recorded meanwhile.
     this.#bindGroups.clear();
     this.#memory.trim();
+    const error = await findings;
+    if (error) throw error;
   }
 
   destroy(): void {
@@ -276,7 +326,7 @@ export class GpuDevice extends Device {
       };
       for (const step of plan.steps) {
         if (step.errorWord !== undefined) {
-          step.uniforms[step.errorWord] = this.#errors.numberOf(op);
+          step.uniforms[step.errorWord] = this.#errors.numberOf(op, step.errorRange);
           this.#errors.armed = true;
         }
         this.#recorder.push({
@@ -333,17 +383,16 @@ export class GpuDevice extends Device {
         () => {}, // The device is gone, and everybody is told.
       );
     });
+    this.#lookAtErrors(place); // Ahead of the NaN that stands where an index was wrong.
     for (const { storage, dtype, shape } of outputs) {
       const { slice } = storage as GpuStorage;
       if (!slice || !isFloat(dtype)) continue;
-      const look = (bytes: ArrayBuffer): void => {
+      this.#look(slice, (bytes) => {
         const index = viewBytes(dtype, bytes, 0, storage.count).findIndex((value) => Number.isNaN(value));
-        if (index < 0) return;
+        if (index < 0) return null;
         const where = `element ${index} of its result of shape ${formatShape(shape)}`;
-        this.#fail(new AnomalyError(`${op}, called ${place}, made a NaN at ${where}.`));
-      };
-      // A plain callback, so that the NaN is known before the reads behind this one are settled.
-      this.#pushRead({ kind: 'read', source: slice, internal: true, resolve: look, reject: () => {} });
+        return new AnomalyError(`${op}, called ${place}, made a NaN at ${where}.`);
+      });
     }
   }
 
@@ -351,16 +400,6 @@ export class GpuDevice extends Device {
     if (!this.#lost) return;
     const message = `${op}: ${this.#lost.message}`;
     throw this.#lost instanceof GpuError ? new GpuError(message) : new DeviceLostError(message);
-  }
-
-  #fail(error: WgradError): void {
-    this.#failure ??= error;
-  }
-
-  #throwFailure(): void {
-    const failure = this.#failure;
-    this.#failure = null;
-    if (failure) throw failure;
   }
 
   /** After an error of the driver the content of memory is unknown, so nothing is computed with it any more. */

@@ -2,7 +2,7 @@
 import { byteLength, type DType } from '../../core/dtype.ts';
 import { LimitError } from '../../core/errors.ts';
 import { type Device, Storage } from '../device.ts';
-import { BufferPool, type Slice } from './pool.ts';
+import { BufferPool, Slice } from './pool.ts';
 
 /** The memory of one tensor, and of all handles that share it. */
 export class GpuStorage extends Storage {
@@ -10,8 +10,15 @@ export class GpuStorage extends Storage {
   slice: Slice | null;
   readonly #memory: GpuMemory;
 
-  constructor(device: Device, memory: GpuMemory, dtype: DType, count: number, slice: Slice | null) {
-    super(device, dtype, count, byteLength(dtype, count));
+  constructor(
+    device: Device,
+    memory: GpuMemory,
+    dtype: DType,
+    count: number,
+    slice: Slice | null,
+    whole: Storage | null = null,
+  ) {
+    super(device, dtype, count, byteLength(dtype, count), whole);
     this.#memory = memory;
     this.slice = slice;
   }
@@ -22,21 +29,28 @@ export class GpuStorage extends Storage {
   }
 }
 
+/** Memory inside of another's, which alone is counted. */
+class GpuPart extends GpuStorage {
+  protected override free(): void {
+    this.slice = null;
+  }
+}
+
 const STORAGE_USAGE = 0x80 | 0x04 | 0x08; // STORAGE | COPY_SRC | COPY_DST
 
 export class GpuMemory {
   readonly #device: Device;
   readonly #pool: BufferPool;
   /** The largest buffer that can be bound. */
-  readonly #limit: number;
+  readonly limit: number;
   #tensors = 0;
   #bytes = 0;
   #closed = false;
 
   constructor(device: Device, gpu: GPUDevice) {
     this.#device = device;
-    this.#limit = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
-    this.#pool = new BufferPool(gpu, STORAGE_USAGE, this.#limit);
+    this.limit = Math.min(gpu.limits.maxBufferSize, gpu.limits.maxStorageBufferBindingSize);
+    this.#pool = new BufferPool(gpu, STORAGE_USAGE, this.limit);
   }
 
   /** Live tensors and their bytes, buffers and theirs. */
@@ -52,12 +66,12 @@ export class GpuMemory {
   /** A slice without defined content; `null` for no bytes. Above the limit nothing is allocated. */
   take(op: string, bytes: number): Slice | null {
     if (bytes === 0) return null;
-    if (bytes > this.#limit) {
+    if (bytes > this.limit) {
       throw new LimitError(
-        `${op}: ${bytes} bytes exceed this device's limit of ${this.#limit} bytes for one buffer binding. ` +
+        `${op}: ${bytes} bytes exceed this device's limit of ${this.limit} bytes for one buffer binding. ` +
           `Nothing was allocated; split the tensor, for instance along its batch axis.`,
         bytes,
-        this.#limit,
+        this.limit,
       );
     }
     const reused = this.#pool.reuse(bytes);
@@ -84,6 +98,13 @@ export class GpuMemory {
     this.#tensors++;
     this.#bytes += storage.bytes;
     return storage;
+  }
+
+  /** A part of counted memory, from `offset` bytes on. */
+  part(whole: GpuStorage, count: number, offset: number): GpuStorage {
+    const bytes = 16 * Math.ceil(byteLength(whole.dtype, count) / 16); // Its padding has room for whole vec4s.
+    const slice = whole.slice && bytes > 0 ? new Slice(whole.slice.block, offset, bytes, true) : null;
+    return new GpuPart(this.#device, this, whole.dtype, count, slice, whole);
   }
 
   /** Takes a tensor's memory back into the pool; only `GpuStorage` calls this. */

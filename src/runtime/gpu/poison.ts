@@ -2,7 +2,7 @@
  * What follows from a pipeline that does not compile: its dispatches are dropped, and so is whatever would read what
  * they should have written. Reads of such memory reject; memory that is written anew is sound again.
  */
-import type { Block } from './pool.ts';
+import type { Block, Slice } from './pool.ts';
 import type { ReadRecord } from './readback.ts';
 import type { DispatchRecord, GpuRecord } from './recorder.ts';
 
@@ -13,9 +13,9 @@ export class Poison {
     return this.#blocks.size === 0;
   }
 
-  /** The block gets new content. */
-  clear(block: Block): void {
-    this.#blocks.delete(block);
+  /** The slice gets new content, which makes its block sound unless the block holds more. */
+  clear({ block, partial }: Slice): void {
+    if (!partial) this.#blocks.delete(block);
   }
 
   /** The records that can run; `reject` is called for reads that cannot. */
@@ -29,10 +29,10 @@ export class Poison {
         case 'dispatch':
           return this.#dispatch(record, failed.get(record.pipeline));
         case 'write':
-          this.#blocks.delete(record.target.block);
+          this.clear(record.target);
           return true;
         case 'copy':
-          return this.#write(record.target.block, this.#blocks.get(record.source.block));
+          return this.#write(record.target, this.#blocks.get(record.source.block));
         case 'read': {
           const error = this.#blocks.get(record.source.block);
           if (error) reject(record, error);
@@ -50,15 +50,15 @@ export class Poison {
       if (access[index] === 'read') error ??= this.#blocks.get(slice.block);
     });
     slices.forEach((slice, index) => {
-      if (access[index] === 'write') this.#write(slice.block, error);
+      if (access[index] === 'write') this.#write(slice, error);
     });
     return error === undefined;
   }
 
   /** Marks or clears a block that is written; tells whether the write happens. */
-  #write(block: Block, error: unknown): boolean {
-    if (error === undefined) this.#blocks.delete(block);
-    else this.#blocks.set(block, error);
+  #write(slice: Slice, error: unknown): boolean {
+    if (error === undefined) this.clear(slice);
+    else this.#blocks.set(slice.block, error);
     return error === undefined;
   }
 }

@@ -34,11 +34,14 @@ export class Slice {
   readonly block: Block;
   readonly offset: number;
   readonly bytes: number;
+  /** Whether the block holds more than this. */
+  readonly partial: boolean;
 
-  constructor(block: Block, offset: number, bytes: number) {
+  constructor(block: Block, offset: number, bytes: number, partial = false) {
     this.block = block;
     this.offset = offset;
     this.bytes = bytes;
+    this.partial = partial;
   }
 }
 

@@ -1,13 +1,11 @@
 /** From GPU buffers to the host: the reads of a submit share staging buffers and their maps. */
-import { GpuError, WgradError } from '../../core/errors.ts';
+import { GpuError, type WgradError } from '../../core/errors.ts';
 import type { Slice } from './pool.ts';
 import type { Settle } from './settle.ts';
 
 export interface ReadRecord {
   readonly kind: 'read';
   readonly source: Slice;
-  /** Reads of our own (error record, debug mode) leave pending errors for the user's reads. */
-  readonly internal: boolean;
   readonly resolve: (bytes: ArrayBuffer) => void;
   readonly reject: (reason: unknown) => void;
 }
@@ -34,17 +32,14 @@ const LARGEST_KEPT = 1 << 22;
 export class Readback {
   readonly #gpu: GPUDevice;
   readonly #settle: Settle;
-  /** Throws the error that the next reader must be told of. */
-  readonly #throwFailure: () => void;
   readonly #idle: GPUBuffer[] = [];
   readonly #pending = new Set<ReadRecord>();
   #bytes = 0;
   #closed: WgradError | null = null;
 
-  constructor(gpu: GPUDevice, settle: Settle, throwFailure: () => void) {
+  constructor(gpu: GPUDevice, settle: Settle) {
     this.#gpu = gpu;
     this.#settle = settle;
-    this.#throwFailure = throwFailure;
   }
 
   /** Bytes of all staging buffers. */
@@ -104,12 +99,11 @@ export class Readback {
       const mapped = buffer.getMappedRange(0, bytes);
       let offset = 0;
       for (const read of reads) {
-        if (!read.internal) this.#throwFailure();
         read.resolve(mapped.slice(offset, offset + read.source.bytes));
         offset += read.source.bytes;
       }
     } catch (error) {
-      const reason = error instanceof WgradError ? error : (this.#closed ?? new GpuError(String(error)));
+      const reason = this.#closed ?? new GpuError(String(error));
       for (const read of reads) read.reject(reason);
     } finally {
       for (const read of reads) this.#pending.delete(read);

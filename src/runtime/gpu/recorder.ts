@@ -26,6 +26,8 @@ export interface CopyRecord {
   readonly kind: 'copy';
   readonly source: Slice;
   readonly target: Slice;
+  /** What belongs to the elements; the rest of a slice is padding without defined content. */
+  readonly bytes: number;
 }
 
 export type GpuRecord = DispatchRecord | WriteRecord | CopyRecord | ReadRecord;
@@ -64,7 +66,7 @@ export class Recorder {
       this.push({ kind: 'write', target, data: data.slice() });
       return;
     }
-    this.#poison.clear(target.block);
+    this.#poison.clear(target);
     this.#host.device.queue.writeBuffer(target.block.buffer, target.offset, data);
   }
 
@@ -198,13 +200,13 @@ export class Recorder {
       pass = null;
       copies++;
       if (record.kind === 'copy') {
-        const { source, target } = record;
+        const { source, target, bytes } = record;
         encoder.copyBufferToBuffer(
           source.block.buffer,
           source.offset,
           target.block.buffer,
           target.offset,
-          source.bytes,
+          bytes,
         );
       } else if (record.kind === 'read') {
         const place = places.get(record);
