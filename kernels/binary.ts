@@ -55,6 +55,9 @@ function logAddExp(a: number, b: number): number {
 /** A NaN counts as true, as in NumPy. */
 const truth = (x: number): boolean => x !== 0;
 
+/** a · b, and 0 where either is 0, also beside ∞ and NaN. */
+const multiplyZero = (a: number, b: number): number => (a === 0 || b === 0 ? 0 : a * b);
+
 /** Every binary op by name. */
 export const binaryOps = {
   add: { float: 0, int: 20, f: (a, b) => a + b, i: (a, b) => (a + b) | 0 },
@@ -64,6 +67,9 @@ export const binaryOps = {
   pow: { float: 4, f: (a, b) => a ** b },
   maximum: { float: 5, int: 25, f: Math.max },
   minimum: { float: 6, int: 26, f: Math.min },
+  mulZero: { float: 16, f: multiplyZero },
+  /** The gradient of relu: g where its output y is above 0 (or NaN), else 0, whatever g is. */
+  ifPositive: { float: 17, f: (g, y) => (y <= 0 ? 0 : g) },
   equal: { float: 10, int: 30, bool: 30, predicate: true, f: (a, b) => word(a === b) },
   notEqual: { float: 11, int: 31, bool: 31, predicate: true, f: (a, b) => word(a !== b) },
   less: { float: 12, int: 32, predicate: true, f: (a, b) => word(a < b) },

@@ -9,22 +9,35 @@ import {
   sizeOf,
   stridesOf,
 } from '../src/core/shape.ts';
+import normSource from '../wgsl/norm.wgsl';
+import productSource from '../wgsl/product.wgsl';
 import source from '../wgsl/reduce.wgsl';
 import {
   type DeviceTraits,
   floatBits,
   grid,
   type Kernel,
-  type PipelineSpec,
   type Plan,
   pipelineSpec,
   type Slot,
   type Step,
   type TensorSpec,
+  type WgslModule,
   wgslModule,
 } from './kernel.ts';
 
-export type ReduceOp = 'sum' | 'sumSquares' | 'sumAbs' | 'prod' | 'max' | 'min' | 'all' | 'any';
+export type ReduceOp =
+  | 'sum'
+  | 'sumSquares'
+  | 'sumAbs'
+  | 'norm2'
+  | 'prod'
+  | 'max'
+  | 'min'
+  | 'maxAbs'
+  | 'minAbs'
+  | 'all'
+  | 'any';
 
 export interface ReduceAttrs {
   readonly op: ReduceOp;
@@ -36,19 +49,30 @@ export interface ReduceAttrs {
 }
 
 const module = wgslModule('reduce', source);
+/** Floats whose partial results need two words: products, and the norm √Σx², which have scales of their own. */
+const WIDE: Partial<Record<ReduceOp, Record<Schedule['entry'], string> & { readonly module: WgslModule }>> = {
+  prod: {
+    module: wgslModule('product', productSource),
+    reduceLane: 'productLane',
+    reduceGroup: 'productGroup',
+  },
+  norm2: { module: wgslModule('norm', normSource), reduceLane: 'normLane', reduceGroup: 'normGroup' },
+};
 const UNIFORM_WORDS = 8;
 
-const OP_CODE: Record<ReduceOp, number> = {
+const OP_CODE: Record<Exclude<ReduceOp, 'norm2'>, number> = {
   sum: 0,
   sumSquares: 0,
   sumAbs: 0,
   prod: 1,
   max: 2,
   min: 3,
+  maxAbs: 2,
+  minAbs: 3,
   all: 4,
   any: 5,
 };
-const PRE_CODE: Partial<Record<ReduceOp, number>> = { sumSquares: 1, sumAbs: 2 };
+const PRE_CODE: Partial<Record<ReduceOp, number>> = { sumSquares: 1, sumAbs: 2, maxAbs: 2, minAbs: 2 };
 
 /** What the elements are mapped to first, how two are combined, and what an empty reduction gives. */
 interface Rule {
@@ -60,14 +84,25 @@ interface Rule {
 const same = (v: number): number => v;
 const add = (a: number, b: number): number => a + b;
 
+/** √(a² + b²) of ratios to the larger one, so that no square over- or underflows. */
+function hypot(a: number, b: number): number {
+  const larger = Math.max(a, b);
+  if (!(larger > 0 && larger < Infinity)) return larger;
+  const ratio = Math.min(a, b) / larger;
+  return larger * Math.sqrt(1 + ratio * ratio);
+}
+
 /** Math.max and Math.min return NaN when either argument is NaN, as the reduction does. */
 const RULES: Record<ReduceOp, Rule> = {
   sum: { neutral: 0, map: same, combine: add },
   sumSquares: { neutral: 0, map: (v) => v * v, combine: add },
   sumAbs: { neutral: 0, map: Math.abs, combine: add },
+  norm2: { neutral: 0, map: Math.abs, combine: hypot },
   prod: { neutral: 1, map: same, combine: (a, b) => a * b },
   max: { neutral: -Infinity, map: same, combine: Math.max },
   min: { neutral: Infinity, map: same, combine: Math.min },
+  maxAbs: { neutral: -Infinity, map: Math.abs, combine: Math.max },
+  minAbs: { neutral: Infinity, map: Math.abs, combine: Math.min },
   all: { neutral: 1, map: same, combine: (a, b) => a & b },
   any: { neutral: 0, map: same, combine: (a, b) => a | b },
 };
@@ -168,7 +203,9 @@ function checkDType(op: string, attrs: ReduceAttrs, { dtype }: TensorSpec): void
     return;
   }
   if (isFloat(dtype)) return;
-  if (dtype === 'int32' && attrs.op !== 'sumSquares') {
+  const floatsOnly =
+    attrs.op === 'sumSquares' || attrs.op === 'norm2' || attrs.op === 'maxAbs' || attrs.op === 'minAbs';
+  if (dtype === 'int32' && !floatsOnly) {
     if (attrs.scale !== undefined) {
       throw new DTypeError(
         `${op}: a scaled sum (a mean) takes floats, got int32; cast it first: cast(x, 'float32').`,
@@ -176,12 +213,15 @@ function checkDType(op: string, attrs: ReduceAttrs, { dtype }: TensorSpec): void
     }
     return;
   }
-  const takes = attrs.op === 'sumSquares' ? 'floats' : 'floats or int32';
-  const way = dtype === 'int32' || attrs.op === 'sumSquares' ? "cast(x, 'float32')" : "cast(x, 'int32')";
+  const takes = floatsOnly ? 'floats' : 'floats or int32';
+  const way = dtype === 'int32' || floatsOnly ? "cast(x, 'float32')" : "cast(x, 'int32')";
   throw new DTypeError(`${op}: takes ${takes}, got ${dtype}; cast it first: ${way}.`);
 }
 
-/** Reduces the named axes. Long sums are blocked and split in a fixed order: deterministic, and accurate. */
+/**
+ * Reduces the named axes. Long sums are blocked and split in a fixed order: deterministic, and accurate. A product of
+ * floats and a norm are zero or infinite only where they are themselves beyond the range of float32, whatever parts are.
+ */
 export const reduceKernel: Kernel<ReduceAttrs> = {
   name: 'reduce',
   variants: ['lane', 'group'],
@@ -193,7 +233,8 @@ export const reduceKernel: Kernel<ReduceAttrs> = {
       throw new ArgumentError(`${op}: only a sum is scaled, not ${attrs.op}; multiply the result.`);
     }
     const shape = reducedShape(input.shape, attrs.axes, attrs.keepDims);
-    if ((attrs.op === 'max' || attrs.op === 'min') && sizeOf(input.shape) === 0 && sizeOf(shape) > 0) {
+    const extreme = /^(max|min)/.test(attrs.op);
+    if (extreme && sizeOf(input.shape) === 0 && sizeOf(shape) > 0) {
       throw new ArgumentError(
         `${op}: shape ${formatShape(input.shape)} has no elements along axes [${attrs.axes.join(', ')}], and nothing ` +
           `has no ${attrs.op}. Check for an empty input first.`,
@@ -222,20 +263,25 @@ export const reduceKernel: Kernel<ReduceAttrs> = {
 
     const neutral = bitsOf(ruleOf(attrs, float).neutral, float);
     const scale = attrs.scale ?? 1;
+    const wide = float ? WIDE[attrs.op] : undefined;
     const scratch: number[] = [];
     const steps = stages.map(({ run, parts, how }, s): Step => {
       const last = s === stages.length - 1;
       const count = run.outer * parts * run.inner;
-      if (!last) scratch.push(4 * count);
+      if (!last) scratch.push((wide ? 8 : 4) * count);
       const from: Slot = s === 0 ? 'in0' : `tmp${s - 1}`;
       const to: Slot = last ? 'out0' : `tmp${s}`;
-      const pipeline: PipelineSpec = pipelineSpec(module, how.entry, ['read', 'write'], UNIFORM_WORDS, {
-        OP: OP_CODE[attrs.op],
-        PRE: s === 0 ? (PRE_CODE[attrs.op] ?? 0) : 0,
-        FLOAT: float ? 1 : 0,
-        SCALED: last && scale !== 1 ? 1 : 0,
-        WORKGROUP: how.workgroup,
-      });
+      const constants: Record<string, number> = wide
+        ? { RAW: Number(s === 0), LAST: Number(last) }
+        : {
+            OP: OP_CODE[attrs.op as keyof typeof OP_CODE],
+            PRE: s === 0 ? (PRE_CODE[attrs.op] ?? 0) : 0,
+            FLOAT: float ? 1 : 0,
+            SCALED: last && scale !== 1 ? 1 : 0,
+          };
+      constants.WORKGROUP = how.workgroup;
+      const [code, entry] = wide ? [wide.module, wide[how.entry]] : [module, how.entry];
+      const pipeline = pipelineSpec(code, entry, ['read', 'write'], UNIFORM_WORDS, constants);
       const uniforms = Uint32Array.of(
         count,
         run.length,

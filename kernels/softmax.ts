@@ -3,7 +3,15 @@ import { isFloat } from '../src/core/dtype.ts';
 import { ArgumentError, DTypeError } from '../src/core/errors.ts';
 import { formatShape, reducedShape, type Shape, sizeOf } from '../src/core/shape.ts';
 import source from '../wgsl/softmax.wgsl';
-import { grid, type HostTensor, type Kernel, pipelineSpec, type TensorSpec, wgslModule } from './kernel.ts';
+import {
+  type DeviceTraits,
+  grid,
+  type HostTensor,
+  type Kernel,
+  pipelineSpec,
+  type TensorSpec,
+  wgslModule,
+} from './kernel.ts';
 
 export type SoftmaxOp = 'softmax' | 'logSoftmax' | 'logSumExp';
 
@@ -21,7 +29,7 @@ type Variant = keyof typeof ENTRY;
 const KIND: Record<SoftmaxOp, number> = { softmax: 0, logSoftmax: 1, logSumExp: 2 };
 
 /** The tensor as (outer, length, inner) around one axis. */
-const around = (shape: Shape, axis: number): { outer: number; length: number; inner: number } => ({
+export const around = (shape: Shape, axis: number): { outer: number; length: number; inner: number } => ({
   outer: sizeOf(shape.slice(0, axis)),
   length: shape[axis] as number,
   inner: sizeOf(shape.slice(axis + 1)),
@@ -29,6 +37,10 @@ const around = (shape: Shape, axis: number): { outer: number; length: number; in
 
 /** Up to here a column fits into registers. */
 const SHORT = 16;
+
+/** Whether a workgroup takes a column, not one invocation. */
+export const sharesColumns = (length: number, count: number, inner: number, traits: DeviceTraits): boolean =>
+  traits.software ? length >= 32 && count < 16 : length >= 64 && (inner === 1 || count < 1024);
 
 /** One dispatch; the maximum is subtracted first, so any finite input is safe. */
 export const softmaxKernel: Kernel<SoftmaxAttrs> = {
@@ -57,9 +69,7 @@ export const softmaxKernel: Kernel<SoftmaxAttrs> = {
   plan(inputs, _outputs, attrs, traits, variant) {
     const { outer, length, inner } = around((inputs[0] as TensorSpec).shape, attrs.axis);
     const count = outer * inner;
-    const group = traits.software
-      ? length >= 32 && count < 16
-      : length >= 64 && (inner === 1 || count < 1024);
+    const group = sharesColumns(length, count, inner, traits);
     const chosen = (variant as Variant | undefined) ?? (length <= SHORT ? 'short' : group ? 'group' : 'lane');
     const workgroup = chosen === 'group' ? (traits.software ? 8 : 128) : traits.software ? 16 : 64;
     const pipeline = pipelineSpec(module, ENTRY[chosen], ['read', 'write'], 4, {

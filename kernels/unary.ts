@@ -51,7 +51,8 @@ export function roundHalfToEven(x: number): number {
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 
 /** 1 / (1 + e^(−x)), without the overflow of e^(−x). */
-const sigmoid = (x: number): number => (x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x)));
+export const sigmoid = (x: number): number =>
+  x < 0 ? Math.exp(x) / (1 + Math.exp(x)) : 1 / (1 + Math.exp(-x));
 
 const SCALAR = ['scalar'];
 const word = (condition: boolean): number => (condition ? 1 : 0);
@@ -105,8 +106,6 @@ export const unaryOps = {
   rpowScalar: { code: 38, f: (x, p) => p ** x, scalars: SCALAR },
   /** The derivative of relu. */
   step: { code: 39, f: (x) => (Number.isNaN(x) ? x : Number(x > 0)) },
-  /** p is the slope for x < 0. */
-  leakyRelu: { code: 40, f: (x, p) => (x > 0 ? x : p * x), scalars: SCALAR },
   exp2: { code: 41, f: (x) => 2 ** x },
   log2: { code: 42, f: Math.log2 },
   log10: { code: 43, f: Math.log10 },

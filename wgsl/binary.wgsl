@@ -7,9 +7,10 @@
 // `binarySame` is for operands that lie like the output. The others walk both operands by strides (0 along a stretched
 // axis): `binaryRuns` always, `binaryRows` where the last extent is a multiple of four, so that four neighbours share a
 // row, and `binaryVectors` where each operand moreover gives them one value or a whole vec4.
-// `count` counts what the invocations own. All words travel as bits, OP knows what they mean. ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are
-// those of `binaryOps` in kernels/binary.ts. Elementary functions are our own, within 4 ulp (pow, atan2, hypot; logAddExp
-// within 3e-7 near 0), and mod and floorDiv divide exactly.
+// `count` counts what the invocations own. All words travel as bits, OP knows what they mean.
+// ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift. The codes are those of `binaryOps` in kernels/binary.ts. Elementary
+// functions are our own, within 4 ulp (pow, atan2, hypot; logAddExp within 3e-7 near 0), and mod and floorDiv divide
+// exactly.
 
 // What divides by an axis' extent (extent, multiplier, shift), and its strides for each operand.
 struct Axis {
@@ -426,6 +427,8 @@ fn apply(x: u32, y: u32) -> u32 {
     case 13u: { return word(ordered(xf, yf) && xf <= yf); }
     case 14u: { return word(ordered(xf, yf) && xf > yf); }
     case 15u: { return word(ordered(xf, yf) && xf >= yf); }
+    case 16u: { return select(bitcast<u32>(xf * yf), 0u, !truth(x) || !truth(y)); }
+    case 17u: { return select(x, 0u, !isNan(yf) && yf <= 0.0); }
     case 20u: { return x + y; }
     case 21u: { return x - y; }
     case 22u: { return x * y; }

@@ -8,7 +8,7 @@
 // is slow in loops), 16 blocks into a superblock, so that the rounding error does not grow with the full length; the
 // order is fixed, so the same input gives the same bits.
 
-override OP: u32 = 0u;     // 0 sum, 1 product, 2 max, 3 min, 4 all, 5 any
+override OP: u32 = 0u;     // 0 sum, 1 product of integers, 2 max, 3 min, 4 all, 5 any
 override PRE: u32 = 0u;    // 0 as it is, 1 square, 2 absolute value
 override FLOAT: bool = true;
 override SCALED: bool = false;
@@ -77,9 +77,6 @@ fn combine(a: u32, b: u32) -> u32 {
       return a + b;
     }
     case 1u: {
-      if (FLOAT) {
-        return bitcast<u32>(bitcast<f32>(a) * bitcast<f32>(b));
-      }
       return a * b;
     }
     case 2u: {

@@ -1,17 +1,18 @@
 // Running sums, running products and linear recurrences along one axis of a tensor seen as (outer, length, inner).
 //
-//   scan     out[s] = x[0] ∘ x[1] ∘ … ∘ x[s], with ∘ = + or ·  (exclusive: without x[s]; out[0] is neutral)
-//   linear   h[s] = a[s] · h[s − 1] + b[s], h[−1] = 0           (shifted: a[s − 1] in place of a[s])
+//   scan     out[s] = x[0] ∘ x[1] ∘ … ∘ x[s], with ∘ = +, or · of integers (exclusive: without x[s]; out[0] is neutral)
+//   linear   h[s] = a[s] · h[s − 1] + b[s], h[−1] = 0           (shifted: a[s − 1] in place of a[s]); a factor of 0
+//            forgets any state, also one that is not finite
 //   shift    out[s] = x[s − 1], out[0] = 0
 //
 // s counts in the direction of the scan, from the end when `backwards`. All buffers are (outer, length, inner), those of
 // parts are (outer, parts, inner). An axis is cut into parts of `chunk` elements, each of which belongs to one
 // invocation. `totals` and `linearTotals` write the composition of each part, which is scanned in turn; then `scan` and
 // `linear` go through their part again, from what the parts before it gave (carry[part − 1]), and write every element
-// with `=`. A product or a sum over a part is nested, 4 · 4 · (chunk / 16), so that no sum is a long chain: with parts of
+// with `=`. A sum over a part is nested, 4 · 4 · (chunk / 16), so that no sum is a long chain: with parts of
 // 64 the error grows by 11 roundings for each factor of 64 in the length. The order is fixed.
 
-override PRODUCT: bool = false;
+override PRODUCT: bool = false;  // of integers
 override FLOAT: bool = true;
 
 struct Params {
@@ -69,15 +70,11 @@ fn addressAt(row: u32, s: u32) -> u32 {
 }
 
 fn neutral() -> u32 {
-  if (!PRODUCT) { return 0u; }
-  return select(1u, 0x3f800000u, FLOAT);
+  return select(0u, 1u, PRODUCT);
 }
 
 fn accumulate(a: u32, b: u32) -> u32 {
-  if (FLOAT) {
-    if (PRODUCT) { return bitcast<u32>(bitcast<f32>(a) * bitcast<f32>(b)); }
-    return bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b));
-  }
+  if (FLOAT) { return bitcast<u32>(bitcast<f32>(a) + bitcast<f32>(b)); }
   if (PRODUCT) { return a * b; }
   return a + b;
 }
@@ -159,11 +156,12 @@ fn composeFactor(a: f32, f: f32) -> f32 {
   return bitcast<f32>(clamp(bits, 0x00800000u, 0x7f7fffffu) | sign);
 }
 
-// factor · state, where a marked factor stands for one beyond the range of floats.
+// factor · state, 0 for a factor of 0; a marked factor stands for one beyond the range of floats.
 fn carryState(factor: f32, state: f32) -> f32 {
   let bits = bitcast<u32>(factor) & 0x7fffffffu;
   let size = bitcast<u32>(state) & 0x7fffffffu;
   let sign = (bitcast<u32>(factor) ^ bitcast<u32>(state)) & 0x80000000u;
+  if (bits == 0u) { return 0.0; }
   if (params.composed != 0u && size <= 0x7f800000u) {
     if (bits == 0x00800000u) { return bitcast<f32>(select(0u, size, size == 0x7f800000u) | sign); }
     if (bits == 0x7f7fffffu) { return bitcast<f32>(select(0x7f800000u, 0u, size == 0u) | sign); }

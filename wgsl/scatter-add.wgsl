@@ -1,9 +1,11 @@
 // out[o, r, i] = x[o, r, i] + Σ_j updates[o, j, i] over the j whose index tuple names row r, added in ascending j;
 // SET: the last of those updates replaces x instead. bincount: tallies[r] = how many indices are r, none of them < 0.
 //
-// Each element of out has one owner, which adds its updates in order: no float is ever added atomically. The order comes
-// from a stable radix sort of the rows that the updates name (markRows, then countDigits, scanDigits and placeDigits for
-// each four bits, then findStarts, then addSorted or addSorted4), or, for small sizes, from a look at every update (markRows, addScanned).
+// Each element of out has one owner, which adds its n updates in order, in blocks of 32 and of 1024, so that the error
+// is at most 66 + n / 1024 roundings of |x| + Σ|updates|: no float is ever added atomically. The order comes from a
+// stable radix sort of the rows that the updates name (markRows, then countDigits, scanDigits and placeDigits for each
+// four bits, then findStarts, then addSorted or addSorted4), or, for small sizes, from a look at every update (markRows,
+// addScanned).
 //
 //   indices   (m · depth,)        read, int32; a tuple of `depth` indices names one row: row = Σ_d index_d · stride_d
 //   errors    (4,)                the device's error record: op number, position, value, limit
@@ -252,6 +254,54 @@ fn joinUpdates(current: vec4u, update: vec4u) -> vec4u {
   return current + update;
 }
 
+// A sum of floats in blocks: x and the updates since the last full block of 32, the blocks since the last 1024 updates, and
+// what was before. Integers and replacements stay in `recent`.
+struct Sum {
+  recent: u32,
+  count: u32,
+  block: f32,
+  total: f32,
+}
+
+struct Sum4 {
+  recent: vec4u,
+  block: vec4f,
+  total: vec4f,
+  count: u32,
+}
+
+fn addUpdate(sum: ptr<function, Sum>, update: u32) {
+  (*sum).recent = joinUpdate((*sum).recent, update);
+  (*sum).count++;
+  if (SET || !FLOAT || ((*sum).count & 31u) != 0u) { return; }
+  (*sum).block += bitcast<f32>((*sum).recent);
+  (*sum).recent = u32(0u);
+  if (((*sum).count & 1023u) != 0u) { return; }
+  (*sum).total += (*sum).block;
+  (*sum).block = f32(0.0);
+}
+
+fn totalOf(sum: ptr<function, Sum>) -> u32 {
+  if (SET || !FLOAT || (*sum).count < 32u) { return (*sum).recent; }
+  return bitcast<u32>((*sum).total + ((*sum).block + bitcast<f32>((*sum).recent)));
+}
+
+fn addUpdate4(sum: ptr<function, Sum4>, update: vec4u) {
+  (*sum).recent = joinUpdates((*sum).recent, update);
+  (*sum).count++;
+  if (SET || !FLOAT || ((*sum).count & 31u) != 0u) { return; }
+  (*sum).block += bitcast<vec4f>((*sum).recent);
+  (*sum).recent = vec4u(0u);
+  if (((*sum).count & 1023u) != 0u) { return; }
+  (*sum).total += (*sum).block;
+  (*sum).block = vec4f(0.0);
+}
+
+fn totalOf4(sum: ptr<function, Sum4>) -> vec4u {
+  if (SET || !FLOAT || (*sum).count < 32u) { return (*sum).recent; }
+  return bitcast<vec4u>((*sum).total + ((*sum).block + bitcast<vec4f>((*sum).recent)));
+}
+
 @compute @workgroup_size(LANES)
 fn addScanned(
   @builtin(workgroup_id) group: vec3u,
@@ -263,15 +313,15 @@ fn addScanned(
   let line = divideBy(index, params.inner);
   let outer = divideBy(line, params.perOuter);
   let row = line - outer * params.perOuter.x;
-  var value = x[index];
+  var sum = Sum(x[index], 0u, 0.0, 0.0);
   var address = outer * params.m * params.inner.x + index - line * params.inner.x;
   for (var j = 0u; j < params.m; j++) {
     if (rowList[j] == row) {
-      value = joinUpdate(value, updates[address]);
+      addUpdate(&sum, updates[address]);
     }
     address += params.inner.x;
   }
-  scanned[index] = value;
+  scanned[index] = totalOf(&sum);
 }
 
 @compute @workgroup_size(LANES)
@@ -285,7 +335,7 @@ fn addSorted(
   let line = divideBy(index, params.inner);
   let outer = divideBy(line, params.perOuter);
   let row = line - outer * params.perOuter.x;
-  var value = x[index];
+  var sum = Sum(x[index], 0u, 0.0, 0.0);
   let first = outer * params.m * params.inner.x + index - line * params.inner.x;
   let end = bounds[row + 1u];
   var at = bounds[row];
@@ -293,9 +343,9 @@ fn addSorted(
     at = end - 1u;
   }
   for (; at < end; at++) {
-    value = joinUpdate(value, updates[first + order[at] * params.inner.x]);
+    addUpdate(&sum, updates[first + order[at] * params.inner.x]);
   }
-  out[index] = value;
+  out[index] = totalOf(&sum);
 }
 
 // addSorted for four neighbours at once; inner counts these.
@@ -310,7 +360,7 @@ fn addSorted4(
   let line = divideBy(index, params.inner);
   let outer = divideBy(line, params.perOuter);
   let row = line - outer * params.perOuter.x;
-  var value = x4[index];
+  var sum = Sum4(x4[index], vec4f(0.0), vec4f(0.0), 0u);
   let first = outer * params.m * params.inner.x + index - line * params.inner.x;
   let end = bounds[row + 1u];
   var at = bounds[row];
@@ -318,9 +368,9 @@ fn addSorted4(
     at = end - 1u;
   }
   for (; at < end; at++) {
-    value = joinUpdates(value, updates4[first + order[at] * params.inner.x]);
+    addUpdate4(&sum, updates4[first + order[at] * params.inner.x]);
   }
-  out4[index] = value;
+  out4[index] = totalOf4(&sum);
 }
 
 @compute @workgroup_size(LANES)

@@ -509,7 +509,6 @@ fn applyFloat(x: f32, p: f32, q: f32) -> f32 {
     case 37u: { return powF32(x, p); }
     case 38u: { return powF32(p, x); }
     case 39u: { return select(0.0, 1.0, x > 0.0); }
-    case 40u: { return select(p * x, x, x > 0.0); }
     case 41u: { return exp2F32(x); }
     case 42u: { return logBase(x, 1.0, 0.0, 1.44269504); }
     case 43u: { return logBase(x, 0.30078125, 2.48745664e-4, 0.434294482); }
