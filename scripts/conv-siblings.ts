@@ -1,0 +1,349 @@
+/**
+ * Writes the siblings of wgsl/conv.wgsl and wgsl/conv-filter.wgsl for subgroups of 4 and of 8 invocations: register tiles,
+ * unrolled in the text, after the declarations and helpers of the file they stand beside.
+ *
+ *   node --import ./scripts/register.mjs scripts/conv-siblings.ts [--check]
+ *
+ * With `--check` it writes nothing and exits with 1 if a file is stale.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { depthwiseText, depthwiseWork } from './conv-depthwise.ts';
+import { narrowText, narrowWork } from './conv-narrow.ts';
+
+interface Shape {
+  readonly lanes: number;
+  /** Channels that every lane owns, one entry point for each number. */
+  readonly rows: readonly number[];
+  /** Vectors of four places that one lane owns. */
+  readonly quads: number;
+  /** Lanes trade by quadSwap, one machine instruction where a broadcast is seven. */
+  readonly quadSwaps: boolean;
+}
+
+const SHAPES: readonly Shape[] = [
+  { lanes: 4, rows: [8, 16], quads: 2, quadSwaps: true },
+  { lanes: 8, rows: [8, 16], quads: 1, quadSwaps: false },
+];
+
+const folder = new URL('../wgsl/', import.meta.url);
+const XYZW = ['x', 'y', 'z', 'w'] as const;
+const SWAPS = ['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'] as const;
+const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+const lines = (count: number, line: (i: number) => string): string => range(count).map(line).join('\n');
+
+/** A block of text, moved to the right. */
+const indent = (by: string, text: string): string => text.replace(/^(?=.)/gm, by);
+
+/** The declarations and helpers of a file, and the list of bindings in its header. */
+function sharedText(name: string): { shared: string; bindings: string } {
+  const text = readFileSync(new URL(name, folder), 'utf8');
+  return {
+    shared: text.slice(text.indexOf('struct Params'), text.indexOf('// From here on')),
+    bindings: text.slice(
+      text.indexOf('//   binding 1'),
+      text.indexOf('//\n', text.indexOf('//   binding 1')),
+    ),
+  };
+}
+
+/** What row `row` of the tile reads from the lane that loaded it. */
+function traded({ lanes, quadSwaps }: Shape, value: string, row: number): string {
+  const lane = row % lanes;
+  if (!quadSwaps) return `subgroupBroadcast(${value}, ${lane}u)`;
+  return lane === 0 ? value : `${SWAPS[lane]}(${value})`;
+}
+
+/** One turn of the innermost loop: what the lanes load and trade of one operand times the vectors of the other one. */
+function products(shape: Shape, rows: number, load: (group: number) => string): string {
+  return [
+    ...range(rows / shape.lanes).map((g) => `let own${g} = ${load(g)};`),
+    ...range(rows).flatMap((row) => [
+      `let left${row} = vec4f(${traded(shape, `own${Math.floor(row / shape.lanes)}`, row)});`,
+      ...range(shape.quads).map((q) => `sum${row}_${q} = fma(left${row}, right${q}, sum${row}_${q});`),
+    ]),
+  ].join('\n');
+}
+
+/** The number of sum `row`'s channel in the tile of lane `lane`. */
+const rowOf = ({ quadSwaps }: Shape): string => (quadSwaps ? '(row & ~3u) + (lane ^ (row & 3u))' : 'row');
+
+const sumsOf = ({ quads }: Shape, rows: number): string => `  var sums = array<vec4f, ${rows * quads}>(
+${lines(
+  rows,
+  (r) =>
+    `    ${range(quads)
+      .map((q) => `sum${r}_${q},`)
+      .join(' ')}`,
+)}
+  );`;
+
+/** The entry point that owns `rows` channels. */
+function gatherEntry(shape: Shape, rows: number): string {
+  const { lanes, quads, quadSwaps } = shape;
+  const places = 4 * quads * lanes;
+  const quadOf = (q: number, of: (place: string) => string, type: string): string =>
+    `${type}(${range(4)
+      .map((e) => of(`place${4 * q + e}`))
+      .join(', ')})`;
+  return `@compute @workgroup_size(${lanes})
+fn conv${rows}(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let tile = locateTile(number);
+  let phase = tile.phase;
+  let column = tile.column * ${rows}u;
+  let base = tile.group * params.groupDepth;
+  let baseW = tile.group * params.wGroup;
+${lines(rows / lanes, (g) => `  let rowAt${g} = min(column + lane + ${g * lanes}u, params.perGroup - 1u) * params.wChannel;`)}
+  let firstPlace = tile.place * ${places}u + lane;
+${lines(4 * quads, (j) => `  let place${j} = placeOf(firstPlace + ${j * lanes}u, phase);`)}
+${lines(quads, (q) =>
+  [
+    `  let z${q} = ${quadOf(q, (p) => `${p}.at.x`, 'vec4i')};`,
+    `  let y${q} = ${quadOf(q, (p) => `${p}.at.y`, 'vec4i')};`,
+    `  let x${q} = ${quadOf(q, (p) => `u32(${p}.at.z)`, 'vec4u')};`,
+    `  let origin${q} = ${quadOf(q, (p) => `${p}.origin`, 'vec4u')};`,
+  ].join('\n'),
+)}
+${lines(rows, (r) => lines(quads, (q) => `  var sum${r}_${q} = vec4f();`))}
+  let line = vec4u(params.source.z);
+  let depth = params.depth;
+  let stepW = params.wDepth;
+  for (var tz = 0u; tz < params.kernel.x; tz++) {
+    let reachZ = reachOf(0u, phase, tz);
+    if (!reachZ.meets) { continue; }
+    for (var ty = 0u; ty < params.kernel.y; ty++) {
+      let reachY = reachOf(1u, phase, ty);
+      if (!reachY.meets) { continue; }
+      for (var tx = 0u; tx < params.kernel.z; tx++) {
+        let reachX = reachOf(2u, phase, tx);
+        if (!reachX.meets) { continue; }
+        let along = u32(reachX.by) * params.pixel + base;
+        let shift = u32(reachZ.by * i32(params.source.y) + reachY.by) * params.source.z + along;
+${lines(quads, (q) =>
+  [
+    `        let valid${q} = (vec4u(z${q} + reachZ.by) < vec4u(params.source.x)) & (vec4u(y${q} + reachY.by) < vec4u(params.source.y));`,
+    `        var at${q} = origin${q} + shift;`,
+    `        var in${q} = select(vec4u(NOWHERE), x${q} + along, valid${q});`,
+  ].join('\n'),
+)}
+        var pw = ((tz * params.kernel.y + ty) * params.kernel.z + tx) * params.wTap + baseW;
+        for (var k = 0u; k < depth; k++) {
+${lines(quads, (q) => `          let right${q} = select(vec4f(), vec4f(${XYZW.map((e) => `x[at${q}.${e}]`).join(', ')}), in${q} < line);`)}
+${indent(
+  '          ',
+  products(shape, rows, (g) => `w[pw + rowAt${g}]`),
+)}
+${lines(quads, (q) => `          at${q} += vec4u(1u);\n          in${q} += vec4u(1u);`)}
+          pw += stepW;
+        }
+      }
+    }
+  }
+${sumsOf(shape, rows)}
+  var outs = array<vec4u, ${quads}>(${range(quads)
+    .map((q) => quadOf(q, (p) => `${p}.out`, 'vec4u'))
+    .join(', ')});
+  var inside = array<vec4<bool>, ${quads}>(${range(quads)
+    .map((q) => quadOf(q, (p) => `${p}.inside`, 'vec4<bool>'))
+    .join(', ')});
+  // Channels that are not there do not count; this also keeps drivers from unrolling the loops.
+  let rows = min(params.perGroup - column, ${rows}u);
+  let all = ${quadSwaps ? '((rows + 3u) & ~3u)' : 'rows'} * ${quads}u;
+  let firstChannel = tile.group * params.perGroup + column;
+  var odd = params.activation > 1u;
+  for (var i = 0u; i < all; i++) {
+    let row = i / ${quads}u;
+    let own = ${rowOf(shape)};
+    let channel = firstChannel + min(own, rows - 1u);
+    var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
+    v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
+    odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+    let at = outs[i % ${quads}u] * params.channels + vec4u(channel);
+    let there = inside[i % ${quads}u] & vec4<bool>(own < rows);
+${XYZW.map((e) => `    if (there.${e}) { out[at.${e}] = v.${e}; }`).join('\n')}
+  }
+  for (var i = select(all, 0u, odd); i < all; i++) {
+    let row = i / ${quads}u;
+    let own = ${rowOf(shape)};
+    let columnAt = baseW + (column + own) * params.wChannel;
+    for (var e = 0u; e < 4u; e++) {
+      let place = placeOf(firstPlace + (i % ${quads}u * 4u + e) * ${lanes}u, phase);
+      finishPlace(place, phase, base, columnAt, own < rows, firstChannel + own, sums[i][e]);
+    }
+  }
+}
+`;
+}
+
+/** The entry point that owns `rows` filters. */
+function filterEntry(shape: Shape, rows: number): string {
+  const { lanes, quads, quadSwaps } = shape;
+  const wide = 4 * quads * lanes;
+  const quadOf = (q: number, of: (row: string) => string, type: string): string =>
+    `${type}(${range(4)
+      .map((e) => of(`row${4 * q + e}`))
+      .join(', ')})`;
+  return `@compute @workgroup_size(${lanes})
+fn filter${rows}(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let stack = number / params.tilesN;
+  let block = stack / params.tiles;
+  let group = block / params.parts;
+  let part = block % params.parts;
+  let firstRow = stack % params.tiles * ${wide}u + lane;
+  let inGroup = number % params.tilesN * ${rows}u;
+  let firstFilter = group * params.perGroup;
+  let base = group * params.depth;
+  let begin = params.first + part * params.partLength;
+  let end = min(params.last, begin + params.partLength);
+${lines(rows / lanes, (g) => `  let filterAt${g} = firstFilter + min(inGroup + lane + ${g * lanes}u, params.perGroup - 1u);`)}
+${lines(4 * quads, (j) => `  let row${j} = filterRow(firstRow + ${j * lanes}u);`)}
+${lines(quads, (q) =>
+  [
+    `  let z${q} = ${quadOf(q, (r) => `${r}.reach.x`, 'vec4i')};`,
+    `  let y${q} = ${quadOf(q, (r) => `${r}.reach.y`, 'vec4i')};`,
+    `  let x${q} = ${quadOf(q, (r) => `${r}.reach.z`, 'vec4i')};`,
+    `  let at${q} = ${quadOf(q, (r) => `${r}.at`, 'vec4u')} + base;`,
+  ].join('\n'),
+)}
+${lines(rows, (r) => lines(quads, (q) => `  var sum${r}_${q} = vec4f();`))}
+  let width = vec4u(params.source.z);
+  let step = params.step.z;
+  let stepX = u32(step) * params.channels;
+  let stepY = params.filters;
+  var pixel = begin;
+  while (pixel < end) {
+    let line = lineOf(pixel);
+    let stop = min(end, pixel + line.length);
+${lines(
+  quads,
+  (q) =>
+    `    let valid${q} = (vec4u(z${q} + line.at.x) < vec4u(params.source.x)) & (vec4u(y${q} + line.at.y) < vec4u(params.source.y));`,
+)}
+    var along = line.at.z;
+    var origin = line.origin;
+    var py = pixel * stepY;
+    for (; pixel < stop; pixel++) {
+${lines(quads, (q) =>
+  [
+    `      let from${q} = at${q} + origin;`,
+    `      let right${q} = select(vec4f(), vec4f(${XYZW.map((e) => `x[from${q}.${e}]`).join(', ')}), valid${q} & (vec4u(x${q} + along) < width));`,
+  ].join('\n'),
+)}
+${indent(
+  '      ',
+  products(shape, rows, (g) => `dy[py + filterAt${g}]`),
+)}
+      along += step;
+      origin += stepX;
+      py += stepY;
+    }
+  }
+${sumsOf(shape, rows)}
+  // Filters that are not there do not count; this also keeps drivers from unrolling the loop.
+  let rows = min(params.perGroup - inGroup, ${rows}u);
+  for (var i = 0u; i < ${quadSwaps ? '((rows + 3u) & ~3u)' : 'rows'} * ${quads}u; i++) {
+    let row = i / ${quads}u;
+    let own = inGroup + ${rowOf(shape)};
+    let first = firstRow + i % ${quads}u * ${4 * lanes}u;
+    for (var e = 0u; e < 4u; e++) {
+      finishFilter(first + e * ${lanes}u, base, firstFilter + own, own < params.perGroup, part, begin, end, sums[i][e]);
+    }
+  }
+}
+`;
+}
+
+/** The text of a sibling: `what` it computes, how a workgroup shares the work, then all its code. */
+function sibling(
+  of: string,
+  { lanes, quadSwaps }: Shape,
+  what: string,
+  work: string,
+  entries: string,
+): string {
+  const { shared, bindings } = sharedText(of);
+  const swaps = `//
+// The lanes trade by quadSwap, so sum i of lane l belongs to the row (i - x) + (l ^ x), x = i % 4.
+`;
+  return `// Written by scripts/conv-siblings.ts; change it there.
+enable subgroups;
+
+// ${what} for devices whose subgroups have ${lanes} invocations: the sibling of ${of},
+// where the formula stands.
+//
+${bindings}//
+${work}
+${quadSwaps ? swaps : ''}
+${shared}${entries}`;
+}
+
+function gatherSibling(shape: Shape): string {
+  const { lanes, rows, quads } = shape;
+  const work = `// A workgroup is one subgroup and owns ${rows.join(' or ')} channels of one group at ${4 * quads * lanes} places. Lane l owns the places
+// l + ${lanes} j, j < ${4 * quads}, in all these channels, and writes them with \`=\`. For each tap and each k, lane l loads w for the channels
+// l + ${lanes} g, and the lanes pass these numbers around. Channels and places beyond the edge are clamped and not stored.`;
+  const entries = rows.map((count) => gatherEntry(shape, count)).join('\n');
+  return sibling('conv.wgsl', shape, 'Convolution and its input gradient', work, entries);
+}
+
+function filterSibling(shape: Shape): string {
+  const { lanes, rows, quads } = shape;
+  const work = `// A workgroup is one subgroup and owns ${rows.join(' or ')} filters of one group in ${4 * quads * lanes} rows, pairs of a tap and a channel. Lane l owns
+// the rows l + ${lanes} j, j < ${4 * quads}, of all these filters, and writes them with \`=\`, or adds to them. For each pixel, lane l loads dy for
+// the filters l + ${lanes} g, and the lanes pass these numbers around. Filters and rows beyond the edge are clamped and not stored.`;
+  const entries = rows.map((count) => filterEntry(shape, count)).join('\n');
+  return sibling('conv-filter.wgsl', shape, 'The filter gradient of convolution', work, entries);
+}
+
+const files = new Map<string, string>();
+for (const shape of SHAPES) {
+  files.set(`conv.subgroups${shape.lanes}.wgsl`, gatherSibling(shape));
+  files.set(`conv-filter.subgroups${shape.lanes}.wgsl`, filterSibling(shape));
+}
+
+/** A sibling of conv.wgsl that needs no subgroups. */
+function portableSibling(what: string, work: string, entries: string): string {
+  const { shared, bindings } = sharedText('conv.wgsl');
+  return `// Written by scripts/conv-siblings.ts; change it there.
+//
+// Convolution and its input gradient ${what}: the sibling of conv.wgsl, where the formula stands.
+//
+${bindings}//
+${work}
+${shared}${entries}`;
+}
+
+files.set('conv.narrow.wgsl', portableSibling('where the result has few channels', narrowWork, narrowText()));
+files.set('conv.depthwise.wgsl', portableSibling('by channel', depthwiseWork, depthwiseText()));
+
+const check = process.argv.includes('--check');
+for (const [name, text] of files) {
+  const file = new URL(name, folder);
+  if (!check) {
+    writeFileSync(file, text);
+    continue;
+  }
+  let present = '';
+  try {
+    present = readFileSync(file, 'utf8');
+  } catch {
+    // A missing file is stale.
+  }
+  if (present !== text) {
+    console.error(
+      `${file.pathname} is stale; run node --import ./scripts/register.mjs scripts/conv-siblings.ts`,
+    );
+    process.exitCode = 1;
+  }
+}

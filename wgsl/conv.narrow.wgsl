@@ -1,0 +1,1828 @@
+// Written by scripts/conv-siblings.ts; change it there.
+//
+// Convolution and its input gradient where the result has few channels: the sibling of conv.wgsl, where the formula stands.
+//
+//   binding 1   x     (batch, ...source, sourceChannels)   read    zero beyond its edges
+//   binding 2   w     element (tap, k, f in group g) at tap * wTap + k * wDepth + f * wChannel + g * wGroup    read
+//   binding 3   bias  (channels,), or anything when hasBias is 0    read
+//   binding 4   out   (batch, ...out, channels)    write
+//
+// For results of few channels, one group, and windows that move by one. Invocation i owns 8 neighbouring places of a line in all
+// channels, and writes them with `=`. In each turn it loads the elements that a stretch of neighbouring taps meets, for one
+// channel of x, and each of them serves as many taps. `pack` brings the filter into the order of these turns beforehand and
+// fills it up with zeros, and where there are less channels than an entry point owns, with the last one again.
+//
+//   binding 5   packed   what `pack` wrote    read
+//   for `pack`: binding 1   filters   like w    read;    binding 2   packing   (blocks, VECTORS, 4)   write
+
+struct Params {
+  groups: u32, // workgroups that have work
+  tiles: u32, // of places in one phase
+  tilesN: u32, // of channels in one group
+  places: u32, // in one phase, in all images
+  depth: u32, // neighbouring elements of x that one tap sums up
+  groupDepth: u32, // channels of x in one group
+  channels: u32, // of out
+  perGroup: u32, // channels of out in one group
+  wTap: u32,
+  wDepth: u32,
+  wChannel: u32,
+  wGroup: u32,
+  kernel: vec3u,
+  hasBias: u32,
+  source: vec3u, // the last axis in elements
+  activation: u32, // 0 linear, 1 relu, 2 sigmoid, 3 tanh
+  out: vec3u,
+  pixel: u32, // channels of x
+  phases: vec3u,
+  pieces: u32, // of one line of out, for conv.narrow and conv.depthwise
+  grid: vec3u, // places of one phase along each axis
+  items: u32, // pieces in all, for the same two
+  multiplier: vec3u, // ⌊n / grid⌋ = mulHigh(n, multiplier) >> shift for n < 2^31
+  tapTurns: u32, // that one line of taps takes in the same two
+  shift: vec3u,
+  step: vec3i,
+  blocks: u32, // turns in all in conv.narrow
+  offset: vec3i,
+  tapStep: vec3i,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;
+
+// An element that lies on no line, whatever is added to it.
+const NOWHERE = 0x80000000u;
+
+// The upper 32 bits of the 64-bit product.
+fn mulHigh(a: u32, b: u32) -> u32 {
+  let aLow = a & 0xffffu;
+  let aHigh = a >> 16u;
+  let bLow = b & 0xffffu;
+  let bHigh = b >> 16u;
+  let middle = aHigh * bLow + ((aLow * bLow) >> 16u);
+  let cross = aLow * bHigh + (middle & 0xffffu);
+  return aHigh * bHigh + (middle >> 16u) + (cross >> 16u);
+}
+
+fn isNan(v: f32) -> bool {
+  return (bitcast<u32>(v) & 0x7fffffffu) > 0x7f800000u;
+}
+
+// |v| with the sign of s.
+fn copySign(v: f32, s: f32) -> f32 {
+  return bitcast<f32>((bitcast<u32>(v) & 0x7fffffffu) | (bitcast<u32>(s) & 0x80000000u));
+}
+
+// 2^e for -126 <= e <= 127.
+fn exp2Int(e: i32) -> f32 {
+  return bitcast<f32>(u32(e + 127) << 23u);
+}
+
+// exp(r) - 1 for |r| <= ln 2 / 2.
+fn expm1Small(r: f32) -> f32 {
+  var p = fma(1.9875691500e-4, r, 1.3981999507e-3);
+  p = fma(p, r, 8.3334519073e-3);
+  p = fma(p, r, 4.1665795894e-2);
+  p = fma(p, r, 1.6666665459e-1);
+  p = fma(p, r, 5.0000001201e-1);
+  return fma(p, r * r, r);
+}
+
+// v - k ln 2 in two steps, of which the first is exact. The max changes nothing: it keeps drivers (Mesa) from merging
+// the two products into one by k * (a + b), which costs 5 bits.
+fn reduceLn2(v: f32, k: f32) -> f32 {
+  return fma(k, 2.12194440e-4, max(fma(k, -0.693359375, v), -1.0e9));
+}
+
+// exp(v) * 2^shift: v = k ln 2 + r, and 2^(k + shift) in two factors, so that only the result over- or underflows.
+fn expScaled(v: f32, shift: i32) -> f32 {
+  let x = clamp(v, -104.0, 90.0);
+  let k = round(x * 1.44269504);
+  let r = reduceLn2(x, k);
+  let e = i32(k) + shift;
+  let half = e >> 1u;
+  let scaled = (1.0 + expm1Small(r)) * exp2Int(half) * exp2Int(e - half);
+  return select(scaled, v, isNan(v));
+}
+
+fn expF32(v: f32) -> f32 {
+  return expScaled(v, 0);
+}
+
+fn expm1F32(v: f32) -> f32 {
+  if (isNan(v)) { return v; }
+  if (abs(v) > 20.0) { return expF32(v) - 1.0; }
+  let k = round(v * 1.44269504);
+  let scale = exp2Int(i32(k));
+  return fma(scale, expm1Small(reduceLn2(v, k)), scale - 1.0);
+}
+
+fn tanhF32(v: f32) -> f32 {
+  if (isNan(v)) { return v; }
+  let e = expm1F32(2.0 * min(abs(v), 10.0));
+  return copySign(e / (e + 2.0), v);
+}
+
+fn sigmoidF32(v: f32) -> f32 {
+  if (isNan(v)) { return v; }
+  let e = expF32(-abs(v));
+  return select(1.0, e, v < 0.0) / (1.0 + e);
+}
+
+fn activate(v: f32) -> f32 {
+  switch (params.activation) {
+    case 1u: { return select(v, 0.0, v < 0.0); }
+    case 2u: { return sigmoidF32(v); }
+    case 3u: { return tanhF32(v); }
+    default: { return v; }
+  }
+}
+
+// Where a workgroup's tile lies.
+struct Tile {
+  place: u32, // number of its first place in the phase
+  column: u32, // number of its first channel in the group
+  group: u32,
+  phase: vec3u,
+}
+
+fn locateTile(number: u32) -> Tile {
+  let line = number / params.tilesN;
+  let block = line / params.tiles;
+  let phases = params.phases;
+  let group = block / (phases.x * phases.y * phases.z);
+  return Tile(
+    line % params.tiles,
+    number % params.tilesN,
+    group,
+    vec3u(block / (phases.y * phases.z) % phases.x, block / phases.z % phases.y, block % phases.z),
+  );
+}
+
+// A place of out, as the taps see it.
+struct Place {
+  at: vec3i, // its coordinates in the source, before a tap shifts them, the last one in elements
+  origin: u32, // address of these, as a number that wraps around
+  out: u32, // number of its pixel
+  inside: bool, // whether there is such a place
+}
+
+fn placeOf(number: u32, phase: vec3u) -> Place {
+  let clamped = min(number, params.places - 1u);
+  let rest = select(mulHigh(clamped, params.multiplier.z) >> params.shift.z, clamped, params.grid.z == 1u);
+  let slab = select(mulHigh(rest, params.multiplier.y) >> params.shift.y, rest, params.grid.y == 1u);
+  let image = select(mulHigh(slab, params.multiplier.x) >> params.shift.x, slab, params.grid.x == 1u);
+  let q = vec3u(slab - image * params.grid.x, rest - slab * params.grid.y, clamped - rest * params.grid.z);
+  let at = q * vec3u(params.step) * vec3u(1u, 1u, params.pixel);
+  let to = q * params.phases + phase;
+  return Place(
+    vec3i(at),
+    ((image * params.source.x + at.x) * params.source.y + at.y) * params.source.z + at.z,
+    ((image * params.out.x + to.x) * params.out.y + to.y) * params.out.z + to.z,
+    number < params.places && all(to < params.out),
+  );
+}
+
+// Whether a tap meets this phase at all, and how far it reaches, in pixels of the source.
+struct Reach {
+  meets: bool,
+  by: i32,
+}
+
+fn reachOf(axis: u32, phase: vec3u, tap: u32) -> Reach {
+  let ahead = i32(phase[axis]) + params.offset[axis] + i32(tap) * params.tapStep[axis];
+  let phases = i32(params.phases[axis]);
+  let by = ahead / phases;
+  return Reach(by * phases == ahead, by);
+}
+
+// The sum for one place and channel, without the padding.
+fn plainSum(place: Place, phase: vec3u, base: u32, column: u32) -> f32 {
+  var sum = 0.0;
+  let taps = params.kernel.x * params.kernel.y * params.kernel.z;
+  for (var tap = 0u; tap < taps; tap++) {
+    let line = tap / params.kernel.z;
+    let reachZ = reachOf(0u, phase, line / params.kernel.y);
+    let reachY = reachOf(1u, phase, line % params.kernel.y);
+    let reachX = reachOf(2u, phase, tap % params.kernel.z);
+    if (!(reachZ.meets && reachY.meets && reachX.meets)) { continue; }
+    let at = place.at + vec3i(reachZ.by, reachY.by, reachX.by * i32(params.pixel));
+    if (any(vec2u(at.xy) >= params.source.xy)) { continue; }
+    let shift = (reachZ.by * i32(params.source.y) + reachY.by) * i32(params.source.z) + reachX.by * i32(params.pixel);
+    for (var k = 0u; k < params.depth; k++) {
+      if (u32(at.z) + base + k >= params.source.z) { continue; }
+      sum = fma(x[place.origin + u32(shift) + base + k], w[column + tap * params.wTap + k * params.wDepth], sum);
+    }
+  }
+  return sum;
+}
+
+// Adds the bias, applies the activation, and stores one element; outside of the result it does nothing.
+fn finishPlace(place: Place, phase: vec3u, base: u32, columnAt: u32, inside: bool, channel: u32, sum: f32) {
+  if (!inside || !place.inside) { return; }
+  var v = sum;
+  if (isNan(v)) { v = plainSum(place, phase, base, columnAt); }
+  if (params.hasBias != 0u) { v += bias[channel]; }
+  out[place.out * params.channels + channel] = activate(v);
+}
+
+// Stores one element with bias and relu, and tells whether it takes `finishPlace` to get it right. Drivers that go through both
+// sides of every branch are the reason to keep the long way in a loop of its own, which is seldom entered.
+fn storePlace(place: Place, inside: bool, channel: u32, sum: f32) -> bool {
+  var v = sum + select(0.0, bias[channel * params.hasBias], params.hasBias != 0u);
+  v = select(v, 0.0, params.activation == 1u && v < 0.0);
+  if (inside && place.inside) { out[place.out * params.channels + channel] = v; }
+  return isNan(v) || params.activation > 1u;
+}
+
+override LANES: u32 = 8u;
+
+@group(0) @binding(5) var<storage, read> packed: array<vec4f>;
+
+fn hasNan(v: vec4f) -> bool {
+  return any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+fn reluIf(v: vec4f) -> vec4f {
+  return select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
+}
+
+// The first place of a piece. The last piece of a line ends where the line does, so two pieces may write one place, both the
+// same; so do pieces that are not there.
+fn firstPlace(item: u32) -> u32 {
+  let piece = min(item, params.items - 1u);
+  let line = piece / params.pieces;
+  return line * params.grid.z + min((piece - line * params.pieces) * 8u, params.grid.z - 8u);
+}
+
+// What one turn of the loop takes: a stretch of taps along the last axis, for one channel of x.
+struct Turn {
+  z: i32,
+  y: i32,
+  x: u32,
+  k: u32,
+}
+
+// One loop instead of four: some drivers go once more through the body of every loop than it has turns.
+fn nextTurn(now: Turn) -> Turn {
+  let k = now.k + 1u;
+  let x = now.x + u32(k == params.depth);
+  let y = now.y + i32(x == params.tapTurns);
+  let z = now.z + i32(y == i32(params.kernel.y));
+  return Turn(
+    z,
+    select(y, 0, y == i32(params.kernel.y)),
+    select(x, 0u, x == params.tapTurns),
+    select(k, 0u, k == params.depth),
+  );
+}
+
+// Where a turn begins in x, and the same element counted along its line.
+struct Stretch {
+  at: u32,
+  inLine: u32,
+}
+
+fn stretchOf(place: Place, turn: Turn, taps: u32) -> Stretch {
+  let ahead = params.offset.z + min(0, (i32(params.kernel.z) - 1) * params.tapStep.z);
+  let along = (ahead + i32(turn.x * taps)) * i32(params.pixel) + i32(turn.k);
+  let z = params.offset.x + turn.z * params.tapStep.x;
+  let y = params.offset.y + turn.y * params.tapStep.y;
+  let valid = u32(place.at.x + z) < params.source.x && u32(place.at.y + y) < params.source.y;
+  let shift = (z * i32(params.source.y) + y) * i32(params.source.z) + along;
+  return Stretch(place.origin + u32(shift), select(NOWHERE, u32(place.at.z + along), valid));
+}
+
+// Element i of the packed filter is number i % (4 * VECTORS) of a turn: tap by tap, OWN channels of each.
+override OWN: u32 = 1u;
+override TAPS: u32 = 1u;
+override VECTORS: u32 = 1u;
+
+@group(0) @binding(1) var<storage, read> filters: array<f32>;
+@group(0) @binding(2) var<storage, read_write> packing: array<f32>;
+
+@compute @workgroup_size(64)
+fn pack(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let i = (id.x + id.y * count.x) * 64u + lane;
+  if (i >= params.blocks * VECTORS * 4u) { return; }
+  let block = i / (VECTORS * 4u);
+  let number = i % (VECTORS * 4u);
+  let stretch = block / params.depth;
+  let line = stretch / params.tapTurns;
+  let column = stretch % params.tapTurns * TAPS + number / OWN;
+  let inside = number < OWN * TAPS && column < params.kernel.z;
+  let tap = line * params.kernel.z + select(column, params.kernel.z - 1u - column, params.tapStep.z < 0);
+  let channel = min(number % OWN, params.channels - 1u);
+  let at = tap * params.wTap + block % params.depth * params.wDepth + channel * params.wChannel;
+  packing[i] = select(0.0, filters[at], inside);
+}
+
+@compute @workgroup_size(LANES)
+fn narrow1x3(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 3u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let w0 = packed[block * 1u + 0u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w0.y), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w0.y), sum0_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w0.z), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w0.z), sum0_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 2>(sum0_0, sum0_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  for (var i = select(8u, 0u, odd); i < 8u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow1x5(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 5u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
+    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
+    let w0 = packed[block * 2u + 0u];
+    let w1 = packed[block * 2u + 1u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w0.y), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w0.y), sum0_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w0.z), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w0.z), sum0_1);
+    let window3_0 = vec4f(x3, x4, x5, x6);
+    let window3_1 = vec4f(x7, x8, x9, x10);
+    sum0_0 = fma(window3_0, vec4f(w0.w), sum0_0);
+    sum0_1 = fma(window3_1, vec4f(w0.w), sum0_1);
+    let window4_0 = vec4f(x4, x5, x6, x7);
+    let window4_1 = vec4f(x8, x9, x10, x11);
+    sum0_0 = fma(window4_0, vec4f(w1.x), sum0_0);
+    sum0_1 = fma(window4_1, vec4f(w1.x), sum0_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 2>(sum0_0, sum0_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  for (var i = select(8u, 0u, odd); i < 8u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow2x3(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 3u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let w0 = packed[block * 2u + 0u];
+    let w1 = packed[block * 2u + 1u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w0.z), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w0.z), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w0.w), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w0.w), sum1_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w1.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w1.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w1.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w1.y), sum1_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 4>(sum0_0, sum0_1, sum1_0, sum1_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  for (var i = select(16u, 0u, odd); i < 16u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow2x5(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 5u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
+    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
+    let w0 = packed[block * 3u + 0u];
+    let w1 = packed[block * 3u + 1u];
+    let w2 = packed[block * 3u + 2u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w0.z), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w0.z), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w0.w), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w0.w), sum1_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w1.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w1.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w1.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w1.y), sum1_1);
+    let window3_0 = vec4f(x3, x4, x5, x6);
+    let window3_1 = vec4f(x7, x8, x9, x10);
+    sum0_0 = fma(window3_0, vec4f(w1.z), sum0_0);
+    sum0_1 = fma(window3_1, vec4f(w1.z), sum0_1);
+    sum1_0 = fma(window3_0, vec4f(w1.w), sum1_0);
+    sum1_1 = fma(window3_1, vec4f(w1.w), sum1_1);
+    let window4_0 = vec4f(x4, x5, x6, x7);
+    let window4_1 = vec4f(x8, x9, x10, x11);
+    sum0_0 = fma(window4_0, vec4f(w2.x), sum0_0);
+    sum0_1 = fma(window4_1, vec4f(w2.x), sum0_1);
+    sum1_0 = fma(window4_0, vec4f(w2.y), sum1_0);
+    sum1_1 = fma(window4_1, vec4f(w2.y), sum1_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 4>(sum0_0, sum0_1, sum1_0, sum1_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  for (var i = select(16u, 0u, odd); i < 16u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow4x3(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
+  var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 3u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let w0 = packed[block * 3u + 0u];
+    let w1 = packed[block * 3u + 1u];
+    let w2 = packed[block * 3u + 2u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
+    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
+    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
+    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w1.x), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w1.x), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w1.y), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w1.y), sum1_1);
+    sum2_0 = fma(window1_0, vec4f(w1.z), sum2_0);
+    sum2_1 = fma(window1_1, vec4f(w1.z), sum2_1);
+    sum3_0 = fma(window1_0, vec4f(w1.w), sum3_0);
+    sum3_1 = fma(window1_1, vec4f(w1.w), sum3_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w2.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w2.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w2.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w2.y), sum1_1);
+    sum2_0 = fma(window2_0, vec4f(w2.z), sum2_0);
+    sum2_1 = fma(window2_1, vec4f(w2.z), sum2_1);
+    sum3_0 = fma(window2_0, vec4f(w2.w), sum3_0);
+    sum3_1 = fma(window2_1, vec4f(w2.w), sum3_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  let channel2 = min(2u, params.channels - 1u);
+  let bias2 = vec4f(select(0.0, bias[channel2 * params.hasBias], params.hasBias != 0u));
+  let v2_0 = reluIf(sum2_0 + bias2);
+  odd |= hasNan(v2_0);
+  out[(place.out + 0u) * params.channels + channel2] = v2_0.x;
+  out[(place.out + 1u) * params.channels + channel2] = v2_0.y;
+  out[(place.out + 2u) * params.channels + channel2] = v2_0.z;
+  out[(place.out + 3u) * params.channels + channel2] = v2_0.w;
+  let v2_1 = reluIf(sum2_1 + bias2);
+  odd |= hasNan(v2_1);
+  out[(place.out + 4u) * params.channels + channel2] = v2_1.x;
+  out[(place.out + 5u) * params.channels + channel2] = v2_1.y;
+  out[(place.out + 6u) * params.channels + channel2] = v2_1.z;
+  out[(place.out + 7u) * params.channels + channel2] = v2_1.w;
+  let channel3 = min(3u, params.channels - 1u);
+  let bias3 = vec4f(select(0.0, bias[channel3 * params.hasBias], params.hasBias != 0u));
+  let v3_0 = reluIf(sum3_0 + bias3);
+  odd |= hasNan(v3_0);
+  out[(place.out + 0u) * params.channels + channel3] = v3_0.x;
+  out[(place.out + 1u) * params.channels + channel3] = v3_0.y;
+  out[(place.out + 2u) * params.channels + channel3] = v3_0.z;
+  out[(place.out + 3u) * params.channels + channel3] = v3_0.w;
+  let v3_1 = reluIf(sum3_1 + bias3);
+  odd |= hasNan(v3_1);
+  out[(place.out + 4u) * params.channels + channel3] = v3_1.x;
+  out[(place.out + 5u) * params.channels + channel3] = v3_1.y;
+  out[(place.out + 6u) * params.channels + channel3] = v3_1.z;
+  out[(place.out + 7u) * params.channels + channel3] = v3_1.w;
+  for (var i = select(32u, 0u, odd); i < 32u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow4x5(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
+  var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 5u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
+    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
+    let w0 = packed[block * 5u + 0u];
+    let w1 = packed[block * 5u + 1u];
+    let w2 = packed[block * 5u + 2u];
+    let w3 = packed[block * 5u + 3u];
+    let w4 = packed[block * 5u + 4u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
+    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
+    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
+    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w1.x), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w1.x), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w1.y), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w1.y), sum1_1);
+    sum2_0 = fma(window1_0, vec4f(w1.z), sum2_0);
+    sum2_1 = fma(window1_1, vec4f(w1.z), sum2_1);
+    sum3_0 = fma(window1_0, vec4f(w1.w), sum3_0);
+    sum3_1 = fma(window1_1, vec4f(w1.w), sum3_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w2.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w2.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w2.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w2.y), sum1_1);
+    sum2_0 = fma(window2_0, vec4f(w2.z), sum2_0);
+    sum2_1 = fma(window2_1, vec4f(w2.z), sum2_1);
+    sum3_0 = fma(window2_0, vec4f(w2.w), sum3_0);
+    sum3_1 = fma(window2_1, vec4f(w2.w), sum3_1);
+    let window3_0 = vec4f(x3, x4, x5, x6);
+    let window3_1 = vec4f(x7, x8, x9, x10);
+    sum0_0 = fma(window3_0, vec4f(w3.x), sum0_0);
+    sum0_1 = fma(window3_1, vec4f(w3.x), sum0_1);
+    sum1_0 = fma(window3_0, vec4f(w3.y), sum1_0);
+    sum1_1 = fma(window3_1, vec4f(w3.y), sum1_1);
+    sum2_0 = fma(window3_0, vec4f(w3.z), sum2_0);
+    sum2_1 = fma(window3_1, vec4f(w3.z), sum2_1);
+    sum3_0 = fma(window3_0, vec4f(w3.w), sum3_0);
+    sum3_1 = fma(window3_1, vec4f(w3.w), sum3_1);
+    let window4_0 = vec4f(x4, x5, x6, x7);
+    let window4_1 = vec4f(x8, x9, x10, x11);
+    sum0_0 = fma(window4_0, vec4f(w4.x), sum0_0);
+    sum0_1 = fma(window4_1, vec4f(w4.x), sum0_1);
+    sum1_0 = fma(window4_0, vec4f(w4.y), sum1_0);
+    sum1_1 = fma(window4_1, vec4f(w4.y), sum1_1);
+    sum2_0 = fma(window4_0, vec4f(w4.z), sum2_0);
+    sum2_1 = fma(window4_1, vec4f(w4.z), sum2_1);
+    sum3_0 = fma(window4_0, vec4f(w4.w), sum3_0);
+    sum3_1 = fma(window4_1, vec4f(w4.w), sum3_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  let channel2 = min(2u, params.channels - 1u);
+  let bias2 = vec4f(select(0.0, bias[channel2 * params.hasBias], params.hasBias != 0u));
+  let v2_0 = reluIf(sum2_0 + bias2);
+  odd |= hasNan(v2_0);
+  out[(place.out + 0u) * params.channels + channel2] = v2_0.x;
+  out[(place.out + 1u) * params.channels + channel2] = v2_0.y;
+  out[(place.out + 2u) * params.channels + channel2] = v2_0.z;
+  out[(place.out + 3u) * params.channels + channel2] = v2_0.w;
+  let v2_1 = reluIf(sum2_1 + bias2);
+  odd |= hasNan(v2_1);
+  out[(place.out + 4u) * params.channels + channel2] = v2_1.x;
+  out[(place.out + 5u) * params.channels + channel2] = v2_1.y;
+  out[(place.out + 6u) * params.channels + channel2] = v2_1.z;
+  out[(place.out + 7u) * params.channels + channel2] = v2_1.w;
+  let channel3 = min(3u, params.channels - 1u);
+  let bias3 = vec4f(select(0.0, bias[channel3 * params.hasBias], params.hasBias != 0u));
+  let v3_0 = reluIf(sum3_0 + bias3);
+  odd |= hasNan(v3_0);
+  out[(place.out + 0u) * params.channels + channel3] = v3_0.x;
+  out[(place.out + 1u) * params.channels + channel3] = v3_0.y;
+  out[(place.out + 2u) * params.channels + channel3] = v3_0.z;
+  out[(place.out + 3u) * params.channels + channel3] = v3_0.w;
+  let v3_1 = reluIf(sum3_1 + bias3);
+  odd |= hasNan(v3_1);
+  out[(place.out + 4u) * params.channels + channel3] = v3_1.x;
+  out[(place.out + 5u) * params.channels + channel3] = v3_1.y;
+  out[(place.out + 6u) * params.channels + channel3] = v3_1.z;
+  out[(place.out + 7u) * params.channels + channel3] = v3_1.w;
+  for (var i = select(32u, 0u, odd); i < 32u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow6x3(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
+  var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
+  var sum4_0 = vec4f();
+  var sum4_1 = vec4f();
+  var sum5_0 = vec4f();
+  var sum5_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 3u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let w0 = packed[block * 5u + 0u];
+    let w1 = packed[block * 5u + 1u];
+    let w2 = packed[block * 5u + 2u];
+    let w3 = packed[block * 5u + 3u];
+    let w4 = packed[block * 5u + 4u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
+    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
+    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
+    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
+    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
+    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
+    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
+    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w1.z), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w1.z), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w1.w), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w1.w), sum1_1);
+    sum2_0 = fma(window1_0, vec4f(w2.x), sum2_0);
+    sum2_1 = fma(window1_1, vec4f(w2.x), sum2_1);
+    sum3_0 = fma(window1_0, vec4f(w2.y), sum3_0);
+    sum3_1 = fma(window1_1, vec4f(w2.y), sum3_1);
+    sum4_0 = fma(window1_0, vec4f(w2.z), sum4_0);
+    sum4_1 = fma(window1_1, vec4f(w2.z), sum4_1);
+    sum5_0 = fma(window1_0, vec4f(w2.w), sum5_0);
+    sum5_1 = fma(window1_1, vec4f(w2.w), sum5_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w3.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w3.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w3.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w3.y), sum1_1);
+    sum2_0 = fma(window2_0, vec4f(w3.z), sum2_0);
+    sum2_1 = fma(window2_1, vec4f(w3.z), sum2_1);
+    sum3_0 = fma(window2_0, vec4f(w3.w), sum3_0);
+    sum3_1 = fma(window2_1, vec4f(w3.w), sum3_1);
+    sum4_0 = fma(window2_0, vec4f(w4.x), sum4_0);
+    sum4_1 = fma(window2_1, vec4f(w4.x), sum4_1);
+    sum5_0 = fma(window2_0, vec4f(w4.y), sum5_0);
+    sum5_1 = fma(window2_1, vec4f(w4.y), sum5_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 12>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  let channel2 = min(2u, params.channels - 1u);
+  let bias2 = vec4f(select(0.0, bias[channel2 * params.hasBias], params.hasBias != 0u));
+  let v2_0 = reluIf(sum2_0 + bias2);
+  odd |= hasNan(v2_0);
+  out[(place.out + 0u) * params.channels + channel2] = v2_0.x;
+  out[(place.out + 1u) * params.channels + channel2] = v2_0.y;
+  out[(place.out + 2u) * params.channels + channel2] = v2_0.z;
+  out[(place.out + 3u) * params.channels + channel2] = v2_0.w;
+  let v2_1 = reluIf(sum2_1 + bias2);
+  odd |= hasNan(v2_1);
+  out[(place.out + 4u) * params.channels + channel2] = v2_1.x;
+  out[(place.out + 5u) * params.channels + channel2] = v2_1.y;
+  out[(place.out + 6u) * params.channels + channel2] = v2_1.z;
+  out[(place.out + 7u) * params.channels + channel2] = v2_1.w;
+  let channel3 = min(3u, params.channels - 1u);
+  let bias3 = vec4f(select(0.0, bias[channel3 * params.hasBias], params.hasBias != 0u));
+  let v3_0 = reluIf(sum3_0 + bias3);
+  odd |= hasNan(v3_0);
+  out[(place.out + 0u) * params.channels + channel3] = v3_0.x;
+  out[(place.out + 1u) * params.channels + channel3] = v3_0.y;
+  out[(place.out + 2u) * params.channels + channel3] = v3_0.z;
+  out[(place.out + 3u) * params.channels + channel3] = v3_0.w;
+  let v3_1 = reluIf(sum3_1 + bias3);
+  odd |= hasNan(v3_1);
+  out[(place.out + 4u) * params.channels + channel3] = v3_1.x;
+  out[(place.out + 5u) * params.channels + channel3] = v3_1.y;
+  out[(place.out + 6u) * params.channels + channel3] = v3_1.z;
+  out[(place.out + 7u) * params.channels + channel3] = v3_1.w;
+  let channel4 = min(4u, params.channels - 1u);
+  let bias4 = vec4f(select(0.0, bias[channel4 * params.hasBias], params.hasBias != 0u));
+  let v4_0 = reluIf(sum4_0 + bias4);
+  odd |= hasNan(v4_0);
+  out[(place.out + 0u) * params.channels + channel4] = v4_0.x;
+  out[(place.out + 1u) * params.channels + channel4] = v4_0.y;
+  out[(place.out + 2u) * params.channels + channel4] = v4_0.z;
+  out[(place.out + 3u) * params.channels + channel4] = v4_0.w;
+  let v4_1 = reluIf(sum4_1 + bias4);
+  odd |= hasNan(v4_1);
+  out[(place.out + 4u) * params.channels + channel4] = v4_1.x;
+  out[(place.out + 5u) * params.channels + channel4] = v4_1.y;
+  out[(place.out + 6u) * params.channels + channel4] = v4_1.z;
+  out[(place.out + 7u) * params.channels + channel4] = v4_1.w;
+  let channel5 = min(5u, params.channels - 1u);
+  let bias5 = vec4f(select(0.0, bias[channel5 * params.hasBias], params.hasBias != 0u));
+  let v5_0 = reluIf(sum5_0 + bias5);
+  odd |= hasNan(v5_0);
+  out[(place.out + 0u) * params.channels + channel5] = v5_0.x;
+  out[(place.out + 1u) * params.channels + channel5] = v5_0.y;
+  out[(place.out + 2u) * params.channels + channel5] = v5_0.z;
+  out[(place.out + 3u) * params.channels + channel5] = v5_0.w;
+  let v5_1 = reluIf(sum5_1 + bias5);
+  odd |= hasNan(v5_1);
+  out[(place.out + 4u) * params.channels + channel5] = v5_1.x;
+  out[(place.out + 5u) * params.channels + channel5] = v5_1.y;
+  out[(place.out + 6u) * params.channels + channel5] = v5_1.z;
+  out[(place.out + 7u) * params.channels + channel5] = v5_1.w;
+  for (var i = select(48u, 0u, odd); i < 48u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow6x5(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
+  var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
+  var sum4_0 = vec4f();
+  var sum4_1 = vec4f();
+  var sum5_0 = vec4f();
+  var sum5_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 5u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
+    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
+    let w0 = packed[block * 8u + 0u];
+    let w1 = packed[block * 8u + 1u];
+    let w2 = packed[block * 8u + 2u];
+    let w3 = packed[block * 8u + 3u];
+    let w4 = packed[block * 8u + 4u];
+    let w5 = packed[block * 8u + 5u];
+    let w6 = packed[block * 8u + 6u];
+    let w7 = packed[block * 8u + 7u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
+    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
+    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
+    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
+    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
+    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
+    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
+    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w1.z), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w1.z), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w1.w), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w1.w), sum1_1);
+    sum2_0 = fma(window1_0, vec4f(w2.x), sum2_0);
+    sum2_1 = fma(window1_1, vec4f(w2.x), sum2_1);
+    sum3_0 = fma(window1_0, vec4f(w2.y), sum3_0);
+    sum3_1 = fma(window1_1, vec4f(w2.y), sum3_1);
+    sum4_0 = fma(window1_0, vec4f(w2.z), sum4_0);
+    sum4_1 = fma(window1_1, vec4f(w2.z), sum4_1);
+    sum5_0 = fma(window1_0, vec4f(w2.w), sum5_0);
+    sum5_1 = fma(window1_1, vec4f(w2.w), sum5_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w3.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w3.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w3.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w3.y), sum1_1);
+    sum2_0 = fma(window2_0, vec4f(w3.z), sum2_0);
+    sum2_1 = fma(window2_1, vec4f(w3.z), sum2_1);
+    sum3_0 = fma(window2_0, vec4f(w3.w), sum3_0);
+    sum3_1 = fma(window2_1, vec4f(w3.w), sum3_1);
+    sum4_0 = fma(window2_0, vec4f(w4.x), sum4_0);
+    sum4_1 = fma(window2_1, vec4f(w4.x), sum4_1);
+    sum5_0 = fma(window2_0, vec4f(w4.y), sum5_0);
+    sum5_1 = fma(window2_1, vec4f(w4.y), sum5_1);
+    let window3_0 = vec4f(x3, x4, x5, x6);
+    let window3_1 = vec4f(x7, x8, x9, x10);
+    sum0_0 = fma(window3_0, vec4f(w4.z), sum0_0);
+    sum0_1 = fma(window3_1, vec4f(w4.z), sum0_1);
+    sum1_0 = fma(window3_0, vec4f(w4.w), sum1_0);
+    sum1_1 = fma(window3_1, vec4f(w4.w), sum1_1);
+    sum2_0 = fma(window3_0, vec4f(w5.x), sum2_0);
+    sum2_1 = fma(window3_1, vec4f(w5.x), sum2_1);
+    sum3_0 = fma(window3_0, vec4f(w5.y), sum3_0);
+    sum3_1 = fma(window3_1, vec4f(w5.y), sum3_1);
+    sum4_0 = fma(window3_0, vec4f(w5.z), sum4_0);
+    sum4_1 = fma(window3_1, vec4f(w5.z), sum4_1);
+    sum5_0 = fma(window3_0, vec4f(w5.w), sum5_0);
+    sum5_1 = fma(window3_1, vec4f(w5.w), sum5_1);
+    let window4_0 = vec4f(x4, x5, x6, x7);
+    let window4_1 = vec4f(x8, x9, x10, x11);
+    sum0_0 = fma(window4_0, vec4f(w6.x), sum0_0);
+    sum0_1 = fma(window4_1, vec4f(w6.x), sum0_1);
+    sum1_0 = fma(window4_0, vec4f(w6.y), sum1_0);
+    sum1_1 = fma(window4_1, vec4f(w6.y), sum1_1);
+    sum2_0 = fma(window4_0, vec4f(w6.z), sum2_0);
+    sum2_1 = fma(window4_1, vec4f(w6.z), sum2_1);
+    sum3_0 = fma(window4_0, vec4f(w6.w), sum3_0);
+    sum3_1 = fma(window4_1, vec4f(w6.w), sum3_1);
+    sum4_0 = fma(window4_0, vec4f(w7.x), sum4_0);
+    sum4_1 = fma(window4_1, vec4f(w7.x), sum4_1);
+    sum5_0 = fma(window4_0, vec4f(w7.y), sum5_0);
+    sum5_1 = fma(window4_1, vec4f(w7.y), sum5_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 12>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  let channel2 = min(2u, params.channels - 1u);
+  let bias2 = vec4f(select(0.0, bias[channel2 * params.hasBias], params.hasBias != 0u));
+  let v2_0 = reluIf(sum2_0 + bias2);
+  odd |= hasNan(v2_0);
+  out[(place.out + 0u) * params.channels + channel2] = v2_0.x;
+  out[(place.out + 1u) * params.channels + channel2] = v2_0.y;
+  out[(place.out + 2u) * params.channels + channel2] = v2_0.z;
+  out[(place.out + 3u) * params.channels + channel2] = v2_0.w;
+  let v2_1 = reluIf(sum2_1 + bias2);
+  odd |= hasNan(v2_1);
+  out[(place.out + 4u) * params.channels + channel2] = v2_1.x;
+  out[(place.out + 5u) * params.channels + channel2] = v2_1.y;
+  out[(place.out + 6u) * params.channels + channel2] = v2_1.z;
+  out[(place.out + 7u) * params.channels + channel2] = v2_1.w;
+  let channel3 = min(3u, params.channels - 1u);
+  let bias3 = vec4f(select(0.0, bias[channel3 * params.hasBias], params.hasBias != 0u));
+  let v3_0 = reluIf(sum3_0 + bias3);
+  odd |= hasNan(v3_0);
+  out[(place.out + 0u) * params.channels + channel3] = v3_0.x;
+  out[(place.out + 1u) * params.channels + channel3] = v3_0.y;
+  out[(place.out + 2u) * params.channels + channel3] = v3_0.z;
+  out[(place.out + 3u) * params.channels + channel3] = v3_0.w;
+  let v3_1 = reluIf(sum3_1 + bias3);
+  odd |= hasNan(v3_1);
+  out[(place.out + 4u) * params.channels + channel3] = v3_1.x;
+  out[(place.out + 5u) * params.channels + channel3] = v3_1.y;
+  out[(place.out + 6u) * params.channels + channel3] = v3_1.z;
+  out[(place.out + 7u) * params.channels + channel3] = v3_1.w;
+  let channel4 = min(4u, params.channels - 1u);
+  let bias4 = vec4f(select(0.0, bias[channel4 * params.hasBias], params.hasBias != 0u));
+  let v4_0 = reluIf(sum4_0 + bias4);
+  odd |= hasNan(v4_0);
+  out[(place.out + 0u) * params.channels + channel4] = v4_0.x;
+  out[(place.out + 1u) * params.channels + channel4] = v4_0.y;
+  out[(place.out + 2u) * params.channels + channel4] = v4_0.z;
+  out[(place.out + 3u) * params.channels + channel4] = v4_0.w;
+  let v4_1 = reluIf(sum4_1 + bias4);
+  odd |= hasNan(v4_1);
+  out[(place.out + 4u) * params.channels + channel4] = v4_1.x;
+  out[(place.out + 5u) * params.channels + channel4] = v4_1.y;
+  out[(place.out + 6u) * params.channels + channel4] = v4_1.z;
+  out[(place.out + 7u) * params.channels + channel4] = v4_1.w;
+  let channel5 = min(5u, params.channels - 1u);
+  let bias5 = vec4f(select(0.0, bias[channel5 * params.hasBias], params.hasBias != 0u));
+  let v5_0 = reluIf(sum5_0 + bias5);
+  odd |= hasNan(v5_0);
+  out[(place.out + 0u) * params.channels + channel5] = v5_0.x;
+  out[(place.out + 1u) * params.channels + channel5] = v5_0.y;
+  out[(place.out + 2u) * params.channels + channel5] = v5_0.z;
+  out[(place.out + 3u) * params.channels + channel5] = v5_0.w;
+  let v5_1 = reluIf(sum5_1 + bias5);
+  odd |= hasNan(v5_1);
+  out[(place.out + 4u) * params.channels + channel5] = v5_1.x;
+  out[(place.out + 5u) * params.channels + channel5] = v5_1.y;
+  out[(place.out + 6u) * params.channels + channel5] = v5_1.z;
+  out[(place.out + 7u) * params.channels + channel5] = v5_1.w;
+  for (var i = select(48u, 0u, odd); i < 48u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow8x3(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
+  var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
+  var sum4_0 = vec4f();
+  var sum4_1 = vec4f();
+  var sum5_0 = vec4f();
+  var sum5_1 = vec4f();
+  var sum6_0 = vec4f();
+  var sum6_1 = vec4f();
+  var sum7_0 = vec4f();
+  var sum7_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 3u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let w0 = packed[block * 6u + 0u];
+    let w1 = packed[block * 6u + 1u];
+    let w2 = packed[block * 6u + 2u];
+    let w3 = packed[block * 6u + 3u];
+    let w4 = packed[block * 6u + 4u];
+    let w5 = packed[block * 6u + 5u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
+    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
+    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
+    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
+    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
+    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
+    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
+    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
+    sum6_0 = fma(window0_0, vec4f(w1.z), sum6_0);
+    sum6_1 = fma(window0_1, vec4f(w1.z), sum6_1);
+    sum7_0 = fma(window0_0, vec4f(w1.w), sum7_0);
+    sum7_1 = fma(window0_1, vec4f(w1.w), sum7_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w2.x), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w2.x), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w2.y), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w2.y), sum1_1);
+    sum2_0 = fma(window1_0, vec4f(w2.z), sum2_0);
+    sum2_1 = fma(window1_1, vec4f(w2.z), sum2_1);
+    sum3_0 = fma(window1_0, vec4f(w2.w), sum3_0);
+    sum3_1 = fma(window1_1, vec4f(w2.w), sum3_1);
+    sum4_0 = fma(window1_0, vec4f(w3.x), sum4_0);
+    sum4_1 = fma(window1_1, vec4f(w3.x), sum4_1);
+    sum5_0 = fma(window1_0, vec4f(w3.y), sum5_0);
+    sum5_1 = fma(window1_1, vec4f(w3.y), sum5_1);
+    sum6_0 = fma(window1_0, vec4f(w3.z), sum6_0);
+    sum6_1 = fma(window1_1, vec4f(w3.z), sum6_1);
+    sum7_0 = fma(window1_0, vec4f(w3.w), sum7_0);
+    sum7_1 = fma(window1_1, vec4f(w3.w), sum7_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w4.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w4.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w4.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w4.y), sum1_1);
+    sum2_0 = fma(window2_0, vec4f(w4.z), sum2_0);
+    sum2_1 = fma(window2_1, vec4f(w4.z), sum2_1);
+    sum3_0 = fma(window2_0, vec4f(w4.w), sum3_0);
+    sum3_1 = fma(window2_1, vec4f(w4.w), sum3_1);
+    sum4_0 = fma(window2_0, vec4f(w5.x), sum4_0);
+    sum4_1 = fma(window2_1, vec4f(w5.x), sum4_1);
+    sum5_0 = fma(window2_0, vec4f(w5.y), sum5_0);
+    sum5_1 = fma(window2_1, vec4f(w5.y), sum5_1);
+    sum6_0 = fma(window2_0, vec4f(w5.z), sum6_0);
+    sum6_1 = fma(window2_1, vec4f(w5.z), sum6_1);
+    sum7_0 = fma(window2_0, vec4f(w5.w), sum7_0);
+    sum7_1 = fma(window2_1, vec4f(w5.w), sum7_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 16>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1, sum6_0, sum6_1, sum7_0, sum7_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  let channel2 = min(2u, params.channels - 1u);
+  let bias2 = vec4f(select(0.0, bias[channel2 * params.hasBias], params.hasBias != 0u));
+  let v2_0 = reluIf(sum2_0 + bias2);
+  odd |= hasNan(v2_0);
+  out[(place.out + 0u) * params.channels + channel2] = v2_0.x;
+  out[(place.out + 1u) * params.channels + channel2] = v2_0.y;
+  out[(place.out + 2u) * params.channels + channel2] = v2_0.z;
+  out[(place.out + 3u) * params.channels + channel2] = v2_0.w;
+  let v2_1 = reluIf(sum2_1 + bias2);
+  odd |= hasNan(v2_1);
+  out[(place.out + 4u) * params.channels + channel2] = v2_1.x;
+  out[(place.out + 5u) * params.channels + channel2] = v2_1.y;
+  out[(place.out + 6u) * params.channels + channel2] = v2_1.z;
+  out[(place.out + 7u) * params.channels + channel2] = v2_1.w;
+  let channel3 = min(3u, params.channels - 1u);
+  let bias3 = vec4f(select(0.0, bias[channel3 * params.hasBias], params.hasBias != 0u));
+  let v3_0 = reluIf(sum3_0 + bias3);
+  odd |= hasNan(v3_0);
+  out[(place.out + 0u) * params.channels + channel3] = v3_0.x;
+  out[(place.out + 1u) * params.channels + channel3] = v3_0.y;
+  out[(place.out + 2u) * params.channels + channel3] = v3_0.z;
+  out[(place.out + 3u) * params.channels + channel3] = v3_0.w;
+  let v3_1 = reluIf(sum3_1 + bias3);
+  odd |= hasNan(v3_1);
+  out[(place.out + 4u) * params.channels + channel3] = v3_1.x;
+  out[(place.out + 5u) * params.channels + channel3] = v3_1.y;
+  out[(place.out + 6u) * params.channels + channel3] = v3_1.z;
+  out[(place.out + 7u) * params.channels + channel3] = v3_1.w;
+  let channel4 = min(4u, params.channels - 1u);
+  let bias4 = vec4f(select(0.0, bias[channel4 * params.hasBias], params.hasBias != 0u));
+  let v4_0 = reluIf(sum4_0 + bias4);
+  odd |= hasNan(v4_0);
+  out[(place.out + 0u) * params.channels + channel4] = v4_0.x;
+  out[(place.out + 1u) * params.channels + channel4] = v4_0.y;
+  out[(place.out + 2u) * params.channels + channel4] = v4_0.z;
+  out[(place.out + 3u) * params.channels + channel4] = v4_0.w;
+  let v4_1 = reluIf(sum4_1 + bias4);
+  odd |= hasNan(v4_1);
+  out[(place.out + 4u) * params.channels + channel4] = v4_1.x;
+  out[(place.out + 5u) * params.channels + channel4] = v4_1.y;
+  out[(place.out + 6u) * params.channels + channel4] = v4_1.z;
+  out[(place.out + 7u) * params.channels + channel4] = v4_1.w;
+  let channel5 = min(5u, params.channels - 1u);
+  let bias5 = vec4f(select(0.0, bias[channel5 * params.hasBias], params.hasBias != 0u));
+  let v5_0 = reluIf(sum5_0 + bias5);
+  odd |= hasNan(v5_0);
+  out[(place.out + 0u) * params.channels + channel5] = v5_0.x;
+  out[(place.out + 1u) * params.channels + channel5] = v5_0.y;
+  out[(place.out + 2u) * params.channels + channel5] = v5_0.z;
+  out[(place.out + 3u) * params.channels + channel5] = v5_0.w;
+  let v5_1 = reluIf(sum5_1 + bias5);
+  odd |= hasNan(v5_1);
+  out[(place.out + 4u) * params.channels + channel5] = v5_1.x;
+  out[(place.out + 5u) * params.channels + channel5] = v5_1.y;
+  out[(place.out + 6u) * params.channels + channel5] = v5_1.z;
+  out[(place.out + 7u) * params.channels + channel5] = v5_1.w;
+  let channel6 = min(6u, params.channels - 1u);
+  let bias6 = vec4f(select(0.0, bias[channel6 * params.hasBias], params.hasBias != 0u));
+  let v6_0 = reluIf(sum6_0 + bias6);
+  odd |= hasNan(v6_0);
+  out[(place.out + 0u) * params.channels + channel6] = v6_0.x;
+  out[(place.out + 1u) * params.channels + channel6] = v6_0.y;
+  out[(place.out + 2u) * params.channels + channel6] = v6_0.z;
+  out[(place.out + 3u) * params.channels + channel6] = v6_0.w;
+  let v6_1 = reluIf(sum6_1 + bias6);
+  odd |= hasNan(v6_1);
+  out[(place.out + 4u) * params.channels + channel6] = v6_1.x;
+  out[(place.out + 5u) * params.channels + channel6] = v6_1.y;
+  out[(place.out + 6u) * params.channels + channel6] = v6_1.z;
+  out[(place.out + 7u) * params.channels + channel6] = v6_1.w;
+  let channel7 = min(7u, params.channels - 1u);
+  let bias7 = vec4f(select(0.0, bias[channel7 * params.hasBias], params.hasBias != 0u));
+  let v7_0 = reluIf(sum7_0 + bias7);
+  odd |= hasNan(v7_0);
+  out[(place.out + 0u) * params.channels + channel7] = v7_0.x;
+  out[(place.out + 1u) * params.channels + channel7] = v7_0.y;
+  out[(place.out + 2u) * params.channels + channel7] = v7_0.z;
+  out[(place.out + 3u) * params.channels + channel7] = v7_0.w;
+  let v7_1 = reluIf(sum7_1 + bias7);
+  odd |= hasNan(v7_1);
+  out[(place.out + 4u) * params.channels + channel7] = v7_1.x;
+  out[(place.out + 5u) * params.channels + channel7] = v7_1.y;
+  out[(place.out + 6u) * params.channels + channel7] = v7_1.z;
+  out[(place.out + 7u) * params.channels + channel7] = v7_1.w;
+  for (var i = select(64u, 0u, odd); i < 64u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn narrow8x5(
+  @builtin(workgroup_id) id: vec3u,
+  @builtin(num_workgroups) count: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let number = id.x + id.y * count.x;
+  if (number >= params.groups) { return; }
+  let first = firstPlace(number * LANES + lane);
+  let place = placeOf(first, vec3u());
+  let pixel = params.pixel;
+  let line = params.source.z;
+  var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
+  var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
+  var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
+  var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
+  var sum4_0 = vec4f();
+  var sum4_1 = vec4f();
+  var sum5_0 = vec4f();
+  var sum5_1 = vec4f();
+  var sum6_0 = vec4f();
+  var sum6_1 = vec4f();
+  var sum7_0 = vec4f();
+  var sum7_1 = vec4f();
+  var turn = Turn();
+  for (var block = 0u; block < params.blocks; block++) {
+    let window = stretchOf(place, turn, 5u);
+    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
+    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
+    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
+    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
+    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
+    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
+    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
+    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
+    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
+    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
+    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
+    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
+    let w0 = packed[block * 10u + 0u];
+    let w1 = packed[block * 10u + 1u];
+    let w2 = packed[block * 10u + 2u];
+    let w3 = packed[block * 10u + 3u];
+    let w4 = packed[block * 10u + 4u];
+    let w5 = packed[block * 10u + 5u];
+    let w6 = packed[block * 10u + 6u];
+    let w7 = packed[block * 10u + 7u];
+    let w8 = packed[block * 10u + 8u];
+    let w9 = packed[block * 10u + 9u];
+    let window0_0 = vec4f(x0, x1, x2, x3);
+    let window0_1 = vec4f(x4, x5, x6, x7);
+    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
+    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
+    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
+    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
+    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
+    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
+    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
+    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
+    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
+    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
+    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
+    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
+    sum6_0 = fma(window0_0, vec4f(w1.z), sum6_0);
+    sum6_1 = fma(window0_1, vec4f(w1.z), sum6_1);
+    sum7_0 = fma(window0_0, vec4f(w1.w), sum7_0);
+    sum7_1 = fma(window0_1, vec4f(w1.w), sum7_1);
+    let window1_0 = vec4f(x1, x2, x3, x4);
+    let window1_1 = vec4f(x5, x6, x7, x8);
+    sum0_0 = fma(window1_0, vec4f(w2.x), sum0_0);
+    sum0_1 = fma(window1_1, vec4f(w2.x), sum0_1);
+    sum1_0 = fma(window1_0, vec4f(w2.y), sum1_0);
+    sum1_1 = fma(window1_1, vec4f(w2.y), sum1_1);
+    sum2_0 = fma(window1_0, vec4f(w2.z), sum2_0);
+    sum2_1 = fma(window1_1, vec4f(w2.z), sum2_1);
+    sum3_0 = fma(window1_0, vec4f(w2.w), sum3_0);
+    sum3_1 = fma(window1_1, vec4f(w2.w), sum3_1);
+    sum4_0 = fma(window1_0, vec4f(w3.x), sum4_0);
+    sum4_1 = fma(window1_1, vec4f(w3.x), sum4_1);
+    sum5_0 = fma(window1_0, vec4f(w3.y), sum5_0);
+    sum5_1 = fma(window1_1, vec4f(w3.y), sum5_1);
+    sum6_0 = fma(window1_0, vec4f(w3.z), sum6_0);
+    sum6_1 = fma(window1_1, vec4f(w3.z), sum6_1);
+    sum7_0 = fma(window1_0, vec4f(w3.w), sum7_0);
+    sum7_1 = fma(window1_1, vec4f(w3.w), sum7_1);
+    let window2_0 = vec4f(x2, x3, x4, x5);
+    let window2_1 = vec4f(x6, x7, x8, x9);
+    sum0_0 = fma(window2_0, vec4f(w4.x), sum0_0);
+    sum0_1 = fma(window2_1, vec4f(w4.x), sum0_1);
+    sum1_0 = fma(window2_0, vec4f(w4.y), sum1_0);
+    sum1_1 = fma(window2_1, vec4f(w4.y), sum1_1);
+    sum2_0 = fma(window2_0, vec4f(w4.z), sum2_0);
+    sum2_1 = fma(window2_1, vec4f(w4.z), sum2_1);
+    sum3_0 = fma(window2_0, vec4f(w4.w), sum3_0);
+    sum3_1 = fma(window2_1, vec4f(w4.w), sum3_1);
+    sum4_0 = fma(window2_0, vec4f(w5.x), sum4_0);
+    sum4_1 = fma(window2_1, vec4f(w5.x), sum4_1);
+    sum5_0 = fma(window2_0, vec4f(w5.y), sum5_0);
+    sum5_1 = fma(window2_1, vec4f(w5.y), sum5_1);
+    sum6_0 = fma(window2_0, vec4f(w5.z), sum6_0);
+    sum6_1 = fma(window2_1, vec4f(w5.z), sum6_1);
+    sum7_0 = fma(window2_0, vec4f(w5.w), sum7_0);
+    sum7_1 = fma(window2_1, vec4f(w5.w), sum7_1);
+    let window3_0 = vec4f(x3, x4, x5, x6);
+    let window3_1 = vec4f(x7, x8, x9, x10);
+    sum0_0 = fma(window3_0, vec4f(w6.x), sum0_0);
+    sum0_1 = fma(window3_1, vec4f(w6.x), sum0_1);
+    sum1_0 = fma(window3_0, vec4f(w6.y), sum1_0);
+    sum1_1 = fma(window3_1, vec4f(w6.y), sum1_1);
+    sum2_0 = fma(window3_0, vec4f(w6.z), sum2_0);
+    sum2_1 = fma(window3_1, vec4f(w6.z), sum2_1);
+    sum3_0 = fma(window3_0, vec4f(w6.w), sum3_0);
+    sum3_1 = fma(window3_1, vec4f(w6.w), sum3_1);
+    sum4_0 = fma(window3_0, vec4f(w7.x), sum4_0);
+    sum4_1 = fma(window3_1, vec4f(w7.x), sum4_1);
+    sum5_0 = fma(window3_0, vec4f(w7.y), sum5_0);
+    sum5_1 = fma(window3_1, vec4f(w7.y), sum5_1);
+    sum6_0 = fma(window3_0, vec4f(w7.z), sum6_0);
+    sum6_1 = fma(window3_1, vec4f(w7.z), sum6_1);
+    sum7_0 = fma(window3_0, vec4f(w7.w), sum7_0);
+    sum7_1 = fma(window3_1, vec4f(w7.w), sum7_1);
+    let window4_0 = vec4f(x4, x5, x6, x7);
+    let window4_1 = vec4f(x8, x9, x10, x11);
+    sum0_0 = fma(window4_0, vec4f(w8.x), sum0_0);
+    sum0_1 = fma(window4_1, vec4f(w8.x), sum0_1);
+    sum1_0 = fma(window4_0, vec4f(w8.y), sum1_0);
+    sum1_1 = fma(window4_1, vec4f(w8.y), sum1_1);
+    sum2_0 = fma(window4_0, vec4f(w8.z), sum2_0);
+    sum2_1 = fma(window4_1, vec4f(w8.z), sum2_1);
+    sum3_0 = fma(window4_0, vec4f(w8.w), sum3_0);
+    sum3_1 = fma(window4_1, vec4f(w8.w), sum3_1);
+    sum4_0 = fma(window4_0, vec4f(w9.x), sum4_0);
+    sum4_1 = fma(window4_1, vec4f(w9.x), sum4_1);
+    sum5_0 = fma(window4_0, vec4f(w9.y), sum5_0);
+    sum5_1 = fma(window4_1, vec4f(w9.y), sum5_1);
+    sum6_0 = fma(window4_0, vec4f(w9.z), sum6_0);
+    sum6_1 = fma(window4_1, vec4f(w9.z), sum6_1);
+    sum7_0 = fma(window4_0, vec4f(w9.w), sum7_0);
+    sum7_1 = fma(window4_1, vec4f(w9.w), sum7_1);
+    turn = nextTurn(turn);
+  }
+  var sums = array<vec4f, 16>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1, sum6_0, sum6_1, sum7_0, sum7_1);
+  var odd = params.activation > 1u;
+  let channel0 = min(0u, params.channels - 1u);
+  let bias0 = vec4f(select(0.0, bias[channel0 * params.hasBias], params.hasBias != 0u));
+  let v0_0 = reluIf(sum0_0 + bias0);
+  odd |= hasNan(v0_0);
+  out[(place.out + 0u) * params.channels + channel0] = v0_0.x;
+  out[(place.out + 1u) * params.channels + channel0] = v0_0.y;
+  out[(place.out + 2u) * params.channels + channel0] = v0_0.z;
+  out[(place.out + 3u) * params.channels + channel0] = v0_0.w;
+  let v0_1 = reluIf(sum0_1 + bias0);
+  odd |= hasNan(v0_1);
+  out[(place.out + 4u) * params.channels + channel0] = v0_1.x;
+  out[(place.out + 5u) * params.channels + channel0] = v0_1.y;
+  out[(place.out + 6u) * params.channels + channel0] = v0_1.z;
+  out[(place.out + 7u) * params.channels + channel0] = v0_1.w;
+  let channel1 = min(1u, params.channels - 1u);
+  let bias1 = vec4f(select(0.0, bias[channel1 * params.hasBias], params.hasBias != 0u));
+  let v1_0 = reluIf(sum1_0 + bias1);
+  odd |= hasNan(v1_0);
+  out[(place.out + 0u) * params.channels + channel1] = v1_0.x;
+  out[(place.out + 1u) * params.channels + channel1] = v1_0.y;
+  out[(place.out + 2u) * params.channels + channel1] = v1_0.z;
+  out[(place.out + 3u) * params.channels + channel1] = v1_0.w;
+  let v1_1 = reluIf(sum1_1 + bias1);
+  odd |= hasNan(v1_1);
+  out[(place.out + 4u) * params.channels + channel1] = v1_1.x;
+  out[(place.out + 5u) * params.channels + channel1] = v1_1.y;
+  out[(place.out + 6u) * params.channels + channel1] = v1_1.z;
+  out[(place.out + 7u) * params.channels + channel1] = v1_1.w;
+  let channel2 = min(2u, params.channels - 1u);
+  let bias2 = vec4f(select(0.0, bias[channel2 * params.hasBias], params.hasBias != 0u));
+  let v2_0 = reluIf(sum2_0 + bias2);
+  odd |= hasNan(v2_0);
+  out[(place.out + 0u) * params.channels + channel2] = v2_0.x;
+  out[(place.out + 1u) * params.channels + channel2] = v2_0.y;
+  out[(place.out + 2u) * params.channels + channel2] = v2_0.z;
+  out[(place.out + 3u) * params.channels + channel2] = v2_0.w;
+  let v2_1 = reluIf(sum2_1 + bias2);
+  odd |= hasNan(v2_1);
+  out[(place.out + 4u) * params.channels + channel2] = v2_1.x;
+  out[(place.out + 5u) * params.channels + channel2] = v2_1.y;
+  out[(place.out + 6u) * params.channels + channel2] = v2_1.z;
+  out[(place.out + 7u) * params.channels + channel2] = v2_1.w;
+  let channel3 = min(3u, params.channels - 1u);
+  let bias3 = vec4f(select(0.0, bias[channel3 * params.hasBias], params.hasBias != 0u));
+  let v3_0 = reluIf(sum3_0 + bias3);
+  odd |= hasNan(v3_0);
+  out[(place.out + 0u) * params.channels + channel3] = v3_0.x;
+  out[(place.out + 1u) * params.channels + channel3] = v3_0.y;
+  out[(place.out + 2u) * params.channels + channel3] = v3_0.z;
+  out[(place.out + 3u) * params.channels + channel3] = v3_0.w;
+  let v3_1 = reluIf(sum3_1 + bias3);
+  odd |= hasNan(v3_1);
+  out[(place.out + 4u) * params.channels + channel3] = v3_1.x;
+  out[(place.out + 5u) * params.channels + channel3] = v3_1.y;
+  out[(place.out + 6u) * params.channels + channel3] = v3_1.z;
+  out[(place.out + 7u) * params.channels + channel3] = v3_1.w;
+  let channel4 = min(4u, params.channels - 1u);
+  let bias4 = vec4f(select(0.0, bias[channel4 * params.hasBias], params.hasBias != 0u));
+  let v4_0 = reluIf(sum4_0 + bias4);
+  odd |= hasNan(v4_0);
+  out[(place.out + 0u) * params.channels + channel4] = v4_0.x;
+  out[(place.out + 1u) * params.channels + channel4] = v4_0.y;
+  out[(place.out + 2u) * params.channels + channel4] = v4_0.z;
+  out[(place.out + 3u) * params.channels + channel4] = v4_0.w;
+  let v4_1 = reluIf(sum4_1 + bias4);
+  odd |= hasNan(v4_1);
+  out[(place.out + 4u) * params.channels + channel4] = v4_1.x;
+  out[(place.out + 5u) * params.channels + channel4] = v4_1.y;
+  out[(place.out + 6u) * params.channels + channel4] = v4_1.z;
+  out[(place.out + 7u) * params.channels + channel4] = v4_1.w;
+  let channel5 = min(5u, params.channels - 1u);
+  let bias5 = vec4f(select(0.0, bias[channel5 * params.hasBias], params.hasBias != 0u));
+  let v5_0 = reluIf(sum5_0 + bias5);
+  odd |= hasNan(v5_0);
+  out[(place.out + 0u) * params.channels + channel5] = v5_0.x;
+  out[(place.out + 1u) * params.channels + channel5] = v5_0.y;
+  out[(place.out + 2u) * params.channels + channel5] = v5_0.z;
+  out[(place.out + 3u) * params.channels + channel5] = v5_0.w;
+  let v5_1 = reluIf(sum5_1 + bias5);
+  odd |= hasNan(v5_1);
+  out[(place.out + 4u) * params.channels + channel5] = v5_1.x;
+  out[(place.out + 5u) * params.channels + channel5] = v5_1.y;
+  out[(place.out + 6u) * params.channels + channel5] = v5_1.z;
+  out[(place.out + 7u) * params.channels + channel5] = v5_1.w;
+  let channel6 = min(6u, params.channels - 1u);
+  let bias6 = vec4f(select(0.0, bias[channel6 * params.hasBias], params.hasBias != 0u));
+  let v6_0 = reluIf(sum6_0 + bias6);
+  odd |= hasNan(v6_0);
+  out[(place.out + 0u) * params.channels + channel6] = v6_0.x;
+  out[(place.out + 1u) * params.channels + channel6] = v6_0.y;
+  out[(place.out + 2u) * params.channels + channel6] = v6_0.z;
+  out[(place.out + 3u) * params.channels + channel6] = v6_0.w;
+  let v6_1 = reluIf(sum6_1 + bias6);
+  odd |= hasNan(v6_1);
+  out[(place.out + 4u) * params.channels + channel6] = v6_1.x;
+  out[(place.out + 5u) * params.channels + channel6] = v6_1.y;
+  out[(place.out + 6u) * params.channels + channel6] = v6_1.z;
+  out[(place.out + 7u) * params.channels + channel6] = v6_1.w;
+  let channel7 = min(7u, params.channels - 1u);
+  let bias7 = vec4f(select(0.0, bias[channel7 * params.hasBias], params.hasBias != 0u));
+  let v7_0 = reluIf(sum7_0 + bias7);
+  odd |= hasNan(v7_0);
+  out[(place.out + 0u) * params.channels + channel7] = v7_0.x;
+  out[(place.out + 1u) * params.channels + channel7] = v7_0.y;
+  out[(place.out + 2u) * params.channels + channel7] = v7_0.z;
+  out[(place.out + 3u) * params.channels + channel7] = v7_0.w;
+  let v7_1 = reluIf(sum7_1 + bias7);
+  odd |= hasNan(v7_1);
+  out[(place.out + 4u) * params.channels + channel7] = v7_1.x;
+  out[(place.out + 5u) * params.channels + channel7] = v7_1.y;
+  out[(place.out + 6u) * params.channels + channel7] = v7_1.z;
+  out[(place.out + 7u) * params.channels + channel7] = v7_1.w;
+  for (var i = select(64u, 0u, odd); i < 64u; i++) {
+    let channel = min(i / 8u, params.channels - 1u);
+    let own = placeOf(first + i % 8u, vec3u());
+    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+  }
+}
