@@ -1,7 +1,7 @@
 /** `.npy` and `.npz` files: those of NumPy, our own, and damaged ones. */
 import * as assert from 'uvu/assert';
 import type { HostTensor } from '../kernels/kernel.ts';
-import { type HostArray, hostArray, isFloat } from '../src/core/dtype.ts';
+import { type HostArray, hostArray } from '../src/core/dtype.ts';
 import { sizeOf } from '../src/core/shape.ts';
 import {
   cast,
@@ -284,8 +284,68 @@ test('damaged archives are refused, whatever byte is missing or wrong, and leave
   assert.equal(readNpz(foreign), {});
 });
 
-test('a float64 beyond float32 is infinite in a float32 file', () => {
-  const file = formatNpy({ shape: [1], dtype: 'float32', data: new Float64Array([1e300]) });
-  assert.is(parseNpy(file).data[0], Number.POSITIVE_INFINITY);
-  assert.ok(isFloat(parseNpy(file).dtype));
+test('formatNpy writes nothing that the file could only hold as something else', () => {
+  const wrong: [given: object, code: string, ...parts: RegExp[]][] = [
+    [
+      { shape: [2], dtype: 'int32', data: new Float32Array([1, Number.NaN]) },
+      'argument',
+      /Float32Array/,
+      /Int32Array/,
+    ],
+    [{ shape: [2], dtype: 'uint8', data: new Int32Array([1, 256]) }, 'argument', /Int32Array/, /Uint8Array/],
+    [{ shape: [2], dtype: 'float32', data: [1, 2] }, 'argument', /\[1, 2\]/, /Float32Array or Float64Array/],
+    [{ shape: [2], dtype: 'float32' }, 'argument', /undefined/],
+    [{ shape: [1], dtype: 'bool', data: new Float32Array([1]) }, 'argument', /Uint32Array/],
+    [{ shape: [2], dtype: 'bool', data: new Uint32Array([1, 2]) }, 'dtype', /element 1, 2/, /0 and 1/],
+    [
+      { shape: [1], dtype: 'float32', data: new Float64Array([1e300]) },
+      'dtype',
+      /element 0, 1e\+300/,
+      /float64/,
+    ],
+    [{ shape: [1], dtype: 'float16', data: new Float32Array(1) }, 'dtype', /float16/],
+    [{ shape: [1], dtype: 'constructor', data: new Float32Array(1) }, 'dtype', /constructor/],
+    [{ shape: 1, dtype: 'float32', data: new Float32Array(1) }, 'shape', /shape 1/],
+    [{ shape: [1.5], dtype: 'float32', data: new Float32Array(1) }, 'shape', /1\.5/],
+    [{}, 'shape', /undefined/],
+  ];
+  for (const [given, code, ...parts] of wrong)
+    fails(() => formatNpy(given as HostTensor), code, /formatNpy/, ...parts);
+  const beyond = formatNpy({ shape: [2], dtype: 'float32', data: new Float64Array([Infinity, Number.NaN]) });
+  assert.equal([...parseNpy(beyond).data], [Infinity, Number.NaN]);
+});
+
+test('a tensor beyond float32 is refused unless float64 is asked for', async () => {
+  const x = tensor([1e300], { device: cpuDevice() });
+  await rejects(writeNpy(x), 'dtype', /writeNpy/, /1e\+300/, /float64/);
+  const good = tensor([1], { device: cpuDevice() });
+  await rejects(writeNpz({ good, weights: x }), 'dtype', /^writeNpz: weights: element 0, 1e\+300/, /float64/);
+  good.dispose();
+  assert.is(parseNpy(await writeNpy(x, { float: 'float64' })).data[0], 1e300);
+  x.dispose();
+});
+
+test('requiresGrad: floats of an archive get it, an array without floats is refused', async () => {
+  setDefaultDevice(cpuDevice());
+  const [x, n] = [tensor([1, 2]), tensor([1, 2], { dtype: 'int32' })];
+  const back = readNpz(await writeNpz({ x, n }), { requiresGrad: true });
+  assert.equal([back.x?.requiresGrad, back.n?.requiresGrad], [true, false]);
+  const file = await writeNpy(n);
+  fails(() => readNpy(file, { requiresGrad: true }), 'not-differentiable', /int32/);
+  for (const made of [x, n, ...Object.values(back)]) made.dispose();
+});
+
+test('options that are none', async () => {
+  const bytes = bytesOf((FILES.f4 as readonly [string, Expected])[0]);
+  const wrong = (value: unknown): never => value as never;
+  fails(() => readNpy(bytes, wrong({ grad: true })), 'argument', /readNpy/, /'grad'/, /requiresGrad/);
+  fails(() => readNpz(bytes, wrong(true)), 'argument', /readNpz/, /true/);
+  const x = tensor([1], { device: cpuDevice() });
+  await rejects(writeNpy(x, wrong({ floats: 'float64' })), 'argument', /writeNpy/, /'floats'/);
+  await rejects(writeNpz({ x }, wrong({ level: 6 })), 'argument', /writeNpz/, /compress/);
+  for (const none of [5, null, x, [x], new Map([['x', x]])])
+    await rejects(writeNpz(wrong(none)), 'argument', /^writeNpz: .* as in \{ x, y \}/);
+  await rejects(writeNpz({ x, y: wrong(5) }), 'argument', /^writeNpz: y: 5 is not a tensor/);
+  await rejects(writeNpz({ x }, wrong({ compress: 'yes' })), 'argument', /writeNpz: compress is 'yes'/);
+  x.dispose();
 });

@@ -7,11 +7,13 @@
  * ```
  */
 import type { HostTensor } from '../../kernels/kernel.ts';
-import { Tensor } from '../autograd/tensor.ts';
+import { assertTensor, type Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, FormatError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, FormatError, ShapeError } from '../core/errors.ts';
 import { checkShape, forEachOffset, formatShape, type Shape, sizeOf, stridesOf } from '../core/shape.ts';
 import { type CreateOptions, tensor } from '../ops/create.ts';
+import { checkOptions } from '../ops/options.ts';
 
 /** A reader of one element, and the dtype that holds it. */
 interface ElementType {
@@ -134,7 +136,7 @@ const fortranStrides = (shape: Shape): number[] => [...stridesOf([...shape].reve
 
 export function parse(op: string, bytes: Uint8Array): HostTensor {
   if (!(bytes instanceof Uint8Array)) {
-    throw new ArgumentError(`${op}: ${String(bytes)} is no Uint8Array; pass new Uint8Array(arrayBuffer).`);
+    throw new ArgumentError(`${op}: ${describe(bytes)} is no Uint8Array; pass new Uint8Array(arrayBuffer).`);
   }
   const { descr, fortran, shape, start } = headerOf(op, bytes);
   const [type, little] = elementType(op, descr);
@@ -180,14 +182,62 @@ const DESCR: Readonly<Record<DType, string>> = {
   uint8: '|u1',
 };
 
-/** The bytes of a `.npy` file, format 1.0, little endian and row-major. */
-export function formatNpy({ shape, dtype, data }: HostTensor): Uint8Array {
-  checkShape('formatNpy', shape);
-  if (sizeOf(shape) !== data.length) {
-    throw new ArgumentError(
-      `formatNpy: ${data.length} values do not fill shape ${formatShape(shape)}; pass as many as it holds.`,
+/** The arrays that hold a dtype's elements, and the numbers that its bytes can say. */
+const HOLDS: Readonly<
+  Record<DType, { arrays: readonly (abstract new () => HostArray)[]; fits: (value: number) => boolean }>
+> = {
+  float32: {
+    arrays: [Float32Array, Float64Array],
+    fits: (value) => Number.isFinite(Math.fround(value)) || !Number.isFinite(value),
+  },
+  float64: { arrays: [Float32Array, Float64Array], fits: () => true },
+  int32: { arrays: [Int32Array], fits: () => true },
+  bool: { arrays: [Uint32Array, Uint8Array], fits: (value) => value === 0 || value === 1 },
+  uint8: { arrays: [Uint8Array], fits: () => true },
+};
+
+/** Refuses what the file could only hold as something else. */
+function checkHost(op: string, given: unknown): asserts given is HostTensor {
+  const { shape, dtype, data } = (given ?? {}) as Record<string, unknown>;
+  if (!Array.isArray(shape))
+    throw new ShapeError(`${op}: shape ${describe(shape)} is no array; pass { shape, dtype, data }.`);
+  checkShape(op, shape as Shape);
+  if (typeof dtype !== 'string' || !Object.hasOwn(HOLDS, dtype)) {
+    throw new DTypeError(
+      `${op}: ${describe(dtype)} is no dtype; use one of ${Object.keys(HOLDS).join(', ')}.`,
     );
   }
+  const { arrays, fits } = HOLDS[dtype as DType];
+  if (!arrays.some((Kind) => data instanceof Kind)) {
+    const kinds = arrays.map(({ name }) => name).join(' or ');
+    throw new ArgumentError(`${op}: the data of a ${dtype} array are ${describe(data)}; pass ${kinds}.`);
+  }
+  const values = data as HostArray;
+  if (sizeOf(shape as Shape) !== values.length) {
+    throw new ArgumentError(
+      `${op}: ${values.length} values do not fill shape ${formatShape(shape as Shape)}; pass as many as it holds.`,
+    );
+  }
+  const at = values.findIndex((value: number) => !fits(value));
+  if (at >= 0) {
+    throw new DTypeError(
+      `${op}: element ${at}, ${values[at]}, does not fit into ${dtype}; ` +
+        `${dtype === 'bool' ? 'pass 0 and 1 only' : 'choose float64'}.`,
+    );
+  }
+}
+
+/**
+ * The bytes of a `.npy` file, format 1.0, little endian and row-major.
+ *
+ * @throws ArgumentError for data of another length or kind than shape and dtype say; DTypeError for an unknown dtype and
+ * for a number that it cannot hold.
+ */
+export const formatNpy = (array: HostTensor): Uint8Array => format('formatNpy', array);
+
+export function format(op: string, array: HostTensor): Uint8Array {
+  checkHost(op, array);
+  const { shape, dtype, data } = array;
   const descr = DESCR[dtype];
   const { bytes } = TYPES[descr.slice(1)] as ElementType;
   const text = `{'descr': '${descr}', 'fortran_order': False, 'shape': ${formatShape(shape)}, }`;
@@ -202,13 +252,16 @@ export function formatNpy({ shape, dtype, data }: HostTensor): Uint8Array {
     if (dtype === 'float32') view.setFloat32(at, value, true);
     else if (dtype === 'float64') view.setFloat64(at, value, true);
     else if (dtype === 'int32') view.setInt32(at, value, true);
-    else view.setUint8(at, dtype === 'bool' && value !== 0 ? 1 : value);
+    else view.setUint8(at, value);
   }
   return file;
 }
 
-/** Where the tensors go. Default: the default device. */
+/** Where the tensors go (default: the default device), and whether they require a gradient (default: false). */
 export type ReadNpyOptions = Pick<CreateOptions, 'device' | 'requiresGrad'>;
+
+export const checkReadOptions = (op: string, options: ReadNpyOptions): void =>
+  checkOptions(op, options, ['device', 'requiresGrad'], 'bytes');
 
 export const toTensor = ({ shape, dtype, data }: HostTensor, options: ReadNpyOptions): Tensor =>
   tensor(data, { ...options, shape, dtype });
@@ -217,10 +270,13 @@ export const toTensor = ({ shape, dtype, data }: HostTensor, options: ReadNpyOpt
  * The array in a `.npy` file as a tensor: floats become the device's float, int64 becomes int32 when every element
  * fits, uint8 stays packed until `cast`.
  *
- * @throws FormatError for a file that is damaged, cut off, or holds a structured array; DTypeError for other elements.
+ * @throws FormatError for a file that is damaged, cut off, or holds a structured array; DTypeError for other elements;
+ * AutogradError for `requiresGrad` on an array that holds no floats.
  */
-export const readNpy = (bytes: Uint8Array, options: ReadNpyOptions = {}): Tensor =>
-  toTensor(parse('readNpy', bytes), options);
+export function readNpy(bytes: Uint8Array, options: ReadNpyOptions = {}): Tensor {
+  checkReadOptions('readNpy', options);
+  return toTensor(parse('readNpy', bytes), options);
+}
 
 export interface WriteNpyOptions {
   /** How floats are stored. Default: float32, whatever the device computes in. */
@@ -232,19 +288,22 @@ export async function toHost(
   x: Tensor,
   { float = 'float32' }: WriteNpyOptions,
 ): Promise<HostTensor> {
-  if (!(x instanceof Tensor)) {
-    throw new ArgumentError(`${op}: ${String(x)} is not a tensor; make one with tensor(…).`);
-  }
+  assertTensor(op, x);
   if (float !== 'float32' && float !== 'float64') {
-    throw new ArgumentError(`${op}: float is ${String(float)}; it is 'float32' or 'float64'.`);
+    throw new ArgumentError(`${op}: float is ${describe(float)}; it is 'float32' or 'float64'.`);
   }
-  x.assertAlive(op);
   const { shape } = x;
   const dtype = isFloat(x.dtype) ? float : x.dtype;
   const data: HostArray = await x.data();
   return { shape, dtype, data };
 }
 
-/** A tensor as the bytes of a `.npy` file that `numpy.load` reads. */
-export const writeNpy = async (x: Tensor, options: WriteNpyOptions = {}): Promise<Uint8Array> =>
-  formatNpy(await toHost('writeNpy', x, options));
+/**
+ * A tensor as the bytes of a `.npy` file that `numpy.load` reads.
+ *
+ * @throws DTypeError for a float beyond float32, unless `float` is 'float64'.
+ */
+export async function writeNpy(x: Tensor, options: WriteNpyOptions = {}): Promise<Uint8Array> {
+  checkOptions('writeNpy', options, ['float']);
+  return format('writeNpy', await toHost('writeNpy', x, options));
+}

@@ -1,9 +1,13 @@
 /** NumPy's `.npz` archives: `.npy` files by name in a zip container, read and written with fflate. */
 import { strFromU8, unzipSync, zipSync } from 'fflate';
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
+import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, FormatError } from '../core/errors.ts';
+import { checkOptions } from '../ops/options.ts';
 import {
-  formatNpy,
+  checkReadOptions,
+  format,
   parse,
   type ReadNpyOptions,
   toHost,
@@ -52,7 +56,7 @@ function checksums(op: string, bytes: Uint8Array): Map<string, number> {
 
 function unpack(op: string, bytes: Uint8Array): Record<string, Uint8Array> {
   if (!(bytes instanceof Uint8Array)) {
-    throw new ArgumentError(`${op}: ${String(bytes)} is no Uint8Array; pass new Uint8Array(arrayBuffer).`);
+    throw new ArgumentError(`${op}: ${describe(bytes)} is no Uint8Array; pass new Uint8Array(arrayBuffer).`);
   }
   const sums = checksums(op, bytes);
   let members: Record<string, Uint8Array>;
@@ -74,17 +78,22 @@ function unpack(op: string, bytes: Uint8Array): Record<string, Uint8Array> {
 }
 
 /**
- * The arrays of a `.npz` archive as tensors by name, as `numpy.savez` and `savez_compressed` write them.
+ * The arrays of a `.npz` archive as tensors by name, as `numpy.savez` and `savez_compressed` write them. With
+ * `requiresGrad`, those of floats require a gradient; integers and bools beside them stay as they are.
  *
  * @throws FormatError for an archive or a member that is damaged or cut off; no tensor is left behind.
  */
 export function readNpz(bytes: Uint8Array, options: ReadNpyOptions = {}): Record<string, Tensor> {
+  checkReadOptions('readNpz', options);
   const arrays = Object.entries(unpack('readNpz', bytes)).map(
     ([name, member]) => [name.slice(0, -4), parse(`readNpz: ${name}`, member)] as const,
   );
   const tensors: [string, Tensor][] = [];
   try {
-    for (const [name, array] of arrays) tensors.push([name, toTensor(array, options)]);
+    for (const [name, array] of arrays) {
+      const requiresGrad = options.requiresGrad === true && isFloat(array.dtype);
+      tensors.push([name, toTensor(array, { ...options, requiresGrad })]);
+    }
   } catch (error) {
     for (const [, made] of tensors) made.dispose();
     throw error;
@@ -102,9 +111,23 @@ export async function writeNpz(
   tensors: Readonly<Record<string, Tensor>>,
   options: WriteNpzOptions = {},
 ): Promise<Uint8Array> {
+  checkOptions('writeNpz', options, ['float', 'compress'], 'tensors');
+  if (
+    typeof tensors !== 'object' ||
+    tensors === null ||
+    tensors instanceof Tensor ||
+    Symbol.iterator in tensors
+  )
+    throw new ArgumentError(
+      `writeNpz: ${describe(tensors)} holds no tensors by name; pass an object, as in { x, y }.`,
+    );
   const arrays = await Promise.all(
-    Object.entries(tensors).map(async ([name, x]) => [name, await toHost('writeNpz', x, options)] as const),
+    Object.entries(tensors).map(
+      async ([name, x]) => [name, await toHost(`writeNpz: ${name}`, x, options)] as const,
+    ),
   );
-  const members = Object.fromEntries(arrays.map(([name, array]) => [`${name}.npy`, formatNpy(array)]));
+  const members = Object.fromEntries(
+    arrays.map(([name, array]) => [`${name}.npy`, format(`writeNpz: ${name}`, array)]),
+  );
   return zipSync(members, { level: options.compress ? 6 : 0, mtime: new Date(1980, 0, 1) });
 }
