@@ -1,5 +1,5 @@
 /** What is timed: wgrad and its peers behind one interface, so that all are driven and waited for alike. */
-import { type GpuDevice, noGrad, type Tensor, tensor } from '../src/node.ts';
+import { enableGrad, type GpuDevice, noGrad, Tensor, tensor } from '../src/node.ts';
 import type { BenchCase, Input } from './cases/case.ts';
 import { type Measurement, measure } from './measure.ts';
 
@@ -29,21 +29,50 @@ export function timeJob<Result>(name: string, job: Job<Result>, seconds: number)
   return measure(name, repeat, seconds);
 }
 
+/** Several arrays as one, end to end. */
+export function joined(parts: readonly ArrayLike<number>[]): ArrayLike<number> {
+  if (parts.length === 1) return parts[0] as ArrayLike<number>;
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
 /** wgrad itself. */
-export function ownJob(device: GpuDevice, benchCase: BenchCase, inputs: readonly Input[]): Job<Tensor> {
-  const tensors = inputs.map(({ shape, data }) => tensor(data, { shape, device }));
+export function ownJob(
+  device: GpuDevice,
+  benchCase: BenchCase,
+  inputs: readonly Input[],
+): Job<readonly Tensor[]> {
+  const { trains = false } = benchCase;
+  const tensors = inputs.map(({ shape, data, dtype }) =>
+    tensor(data, {
+      shape,
+      device,
+      ...(dtype ? { dtype } : {}),
+      requiresGrad: trains && data instanceof Float32Array,
+    }),
+  );
+  const mode = trains ? enableGrad : noGrad;
+  const dispose = (all: readonly Tensor[]): void => {
+    for (const each of all) each.dispose();
+  };
   return {
-    call: () => noGrad(() => benchCase.run(...tensors)),
-    release: (result) => result.dispose(),
-    async read(result) {
-      const data = await result.data();
-      result.dispose();
-      return data as Float32Array;
+    call() {
+      const result = mode(() => benchCase.run(...tensors));
+      return result instanceof Tensor ? [result] : result;
+    },
+    release: dispose,
+    async read(results) {
+      const parts = await Promise.all(results.map((result) => result.data()));
+      dispose(results);
+      return joined(parts as ArrayLike<number>[]);
     },
     wait: () => device.idle(),
-    dispose() {
-      for (const each of tensors) each.dispose();
-    },
+    dispose: () => dispose(tensors),
   };
 }
 

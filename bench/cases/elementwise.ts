@@ -1,5 +1,18 @@
 /** Elementwise ops: alone, in a chain, with broadcasting, and on four elements, where only the dispatch costs. */
-import { add, mul, neg, sigmoid, sqrt, square, sub, type Tensor, tanh } from '../../src/node.ts';
+import {
+  add,
+  cast,
+  full,
+  mul,
+  neg,
+  sigmoid,
+  sqrt,
+  square,
+  sub,
+  type Tensor,
+  tanh,
+  where,
+} from '../../src/node.ts';
 import type { BenchCase } from './case.ts';
 
 const MILLION = 1_000_000;
@@ -41,6 +54,27 @@ export const elementwiseCases: readonly BenchCase[] = [
     run: (a: Tensor, b: Tensor) => add(a, b),
   },
   { name: 'chain of ten, 1 M', task: 'chain', inputs: [million], bytes: 8 * MILLION, run: chain },
+  {
+    name: 'where 1 M',
+    task: 'where',
+    inputs: [{ ...million, bool: true }, million, million],
+    bytes: 16 * MILLION,
+    run: (condition: Tensor, a: Tensor, b: Tensor) => where(condition, a, b),
+  },
+  {
+    name: 'cast 1 M to int32',
+    task: 'toInt',
+    inputs: [million],
+    bytes: 8 * MILLION,
+    run: (x: Tensor) => cast(x, 'int32'),
+  },
+  {
+    name: 'fill 1 M',
+    task: 'fill',
+    inputs: [],
+    bytes: 4 * MILLION,
+    run: () => full([MILLION], 0.5),
+  },
   {
     name: 'add 4 (dispatch cost)',
     task: 'add',
