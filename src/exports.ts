@@ -32,6 +32,8 @@ export type { DType, HostArray } from './core/dtype.ts';
 export * from './core/errors.ts';
 export { Generator, setSeed } from './core/generator.ts';
 export type { Shape } from './core/shape.ts';
+export * as data from './data/index.ts';
+export { formatIdx, parseIdx } from './io/idx.ts';
 export {
   formatNpy,
   parseNpy,
@@ -41,16 +43,90 @@ export {
   writeNpy,
 } from './io/npy.ts';
 export { readNpz, type WriteNpzOptions, writeNpz } from './io/npz.ts';
+export {
+  type ReadSafetensorsOptions,
+  readSafetensors,
+  type SafetensorsFile,
+  type WriteSafetensorsOptions,
+  writeSafetensors,
+} from './io/safetensors.ts';
+export {
+  readSafetensorsHeader,
+  type SafetensorsDType,
+  type SafetensorsEntry,
+  type SafetensorsHeader,
+} from './io/safetensors-header.ts';
+export * as losses from './nn/losses/index.ts';
+export {
+  type Constraint,
+  Parameter,
+  type ParameterOptions,
+  type Regularizer,
+} from './nn/parameter.ts';
+export {
+  type Activation,
+  type ActivationName,
+  activations,
+  binaryStep,
+  elu,
+  exponential,
+  type GeluOptions,
+  gelu,
+  getActivation,
+  hardSigmoid,
+  hardSilu,
+  hardSwish,
+  leakyRelu,
+  linear,
+  mish,
+  type ReluOptions,
+  relu,
+  relu6,
+  selu,
+  silu,
+  softsign,
+  swish,
+  thresholdedRelu,
+} from './ops/activations.ts';
+export { glu, type MaxoutOptions, maxout, prelu } from './ops/activations-gated.ts';
 export { add, div, maximum, minimum, mul, pow, sub, where } from './ops/binary.ts';
 export { assign, cast, toDevice } from './ops/cast.ts';
+export { type ChoiceOptions, choice, type DrawOptions, randomPermutation } from './ops/choice.ts';
 export * from './ops/compare.ts';
-export * from './ops/create.ts';
+export * from './ops/conv.ts';
+export * from './ops/conv-transpose.ts';
+export {
+  arange,
+  type CreateOptions,
+  eye,
+  full,
+  linspace,
+  ones,
+  type TensorOptions,
+  tensor,
+  zeros,
+} from './ops/create.ts';
+export * from './ops/dropout.ts';
 export * from './ops/indexing.ts';
+export type { HostIndices, Indices } from './ops/indices.ts';
+export * from './ops/labels.ts';
 export * from './ops/linalg.ts';
+export { type LocalResponseOptions, localResponseNormalization } from './ops/local-response.ts';
 export * from './ops/math.ts';
 export * from './ops/matmul.ts';
 export { attachMethods } from './ops/methods.ts';
+export * from './ops/norm.ts';
+export * from './ops/normalization.ts';
 export type { TensorLike } from './ops/operand.ts';
+export * from './ops/pool.ts';
+export {
+  bernoulli,
+  type RandomOptions,
+  randomInt,
+  randomNormal,
+  randomUniform,
+  truncatedNormal,
+} from './ops/random.ts';
 export {
   type ArgOptions,
   type Axes,
@@ -61,8 +137,6 @@ export {
   max,
   mean,
   min,
-  norm1,
-  norm2,
   type ReduceOptions,
   std,
   sum,
@@ -70,25 +144,45 @@ export {
   type VarianceOptions,
   variance,
 } from './ops/reduce.ts';
+export {
+  type Interpolation,
+  type Resize2dOptions,
+  resize2d,
+  type UpSampling2dOptions,
+  type UpSamplingOptions,
+  upSampling1d,
+  upSampling2d,
+  upSampling3d,
+} from './ops/resize.ts';
 export { cumprod, cumsum, prod, type ScanOptions } from './ops/scan.ts';
 export { booleanMask, nonzero, type UniqueOptions, type UniqueResult, unique } from './ops/select.ts';
-export * from './ops/shape.ts';
-export { logSoftmax, logSumExp, softmax } from './ops/softmax.ts';
 export {
-  argsort,
-  type ChoiceOptions,
-  choice,
-  randomPermutation,
-  type SortOptions,
-  sort,
-  type TopkOptions,
-  topk,
-} from './ops/sort.ts';
+  broadcastTo,
+  expandDims,
+  flatten,
+  permute,
+  reshape,
+  squeeze,
+  transpose,
+} from './ops/shape.ts';
+export { logSoftmax, logSumExp, softmax } from './ops/softmax.ts';
+export { argsort, type SortOptions, sort, type TopkOptions, topk } from './ops/sort.ts';
 export * from './ops/structure.ts';
 export * from './ops/unary.ts';
+export type { ConvPadding, PerAxis } from './ops/window-geometry.ts';
+export { FlatParameters, type FlatParametersOptions } from './optim/flat-parameters.ts';
+export * as optimizers from './optim/optimizers.ts';
+export * as schedules from './optim/schedules.ts';
 export { CpuDevice } from './runtime/cpu-device.ts';
 export { defaultDevice, setDefaultDevice } from './runtime/default-device.ts';
-export { Device, type MemoryInfo, type Operand, type RunOptions, type Storage } from './runtime/device.ts';
+export {
+  Device,
+  type MemoryInfo,
+  type Operand,
+  type Parts,
+  type RunOptions,
+  type Storage,
+} from './runtime/device.ts';
 export { GpuDevice } from './runtime/gpu/gpu-device.ts';
 export type { AdapterChoice, InitOptions } from './runtime/init.ts';
 export type { Observer } from './runtime/observer.ts';

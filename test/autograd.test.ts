@@ -348,23 +348,48 @@ for (const [where, open] of [
     );
   });
 
-  test('gradients share no memory, with each other or with the gradient that was passed in', async () => {
-    close(
-      await resultsOf(() => {
-        const [a, b, c] = [leaf([1, 2]), leaf([3, 4]), leaf([5, 6])];
-        const given = tensor([10, 20]);
-        sum(add(a, b)).backward();
-        noGrad(() => assign(a.grad as Tensor, Float32Array.of(7, 7)));
-        backward(add(c, 1), { gradient: given });
-        noGrad(() => assign(c.grad as Tensor, Float32Array.of(0, 0)));
-        return [gradOf(b), given];
-      }),
-      [
-        [1, 1],
-        [10, 20],
-      ],
-    );
-  });
+  for (const createGraph of [false, true]) {
+    const how = createGraph ? ', with createGraph' : '';
+
+    test(`gradients share no memory, with each other or with the gradient passed in${how}`, async () => {
+      close(
+        await resultsOf(() => {
+          const [a, b, c] = [leaf([1, 2]), leaf([3, 4]), leaf([5, 6])];
+          const given = tensor([10, 20]);
+          backward(sum(add(a, b)), { createGraph });
+          noGrad(() => assign(a.grad as Tensor, Float32Array.of(7, 7)));
+          backward(add(c, 1), { gradient: given, createGraph });
+          noGrad(() => assign(c.grad as Tensor, Float32Array.of(0, 0)));
+          return [gradOf(b), given];
+        }),
+        [
+          [1, 1],
+          [10, 20],
+        ],
+      );
+    });
+
+    test(`nor do those that grad() returns${how}`, async () => {
+      close(
+        await resultsOf(() => {
+          const [a, b] = [leaf([1, 2]), leaf([3, 4])];
+          const given = tensor([10, 20]);
+          const middle = add(a, b);
+          const gradients = grad(add(middle, 1), [middle, a, b], { gradients: [given], createGraph });
+          gradients.forEach((gradient, index) => {
+            assign(gradient, Float32Array.of(index, index));
+          });
+          return [...gradients, given];
+        }),
+        [
+          [0, 0],
+          [1, 1],
+          [2, 2],
+          [10, 20],
+        ],
+      );
+    });
+  }
 
   test('a rule may return one tensor for two inputs, or what it saved, backward after backward', async () => {
     const twin: Op = {
@@ -672,6 +697,17 @@ for (const [where, open] of [
       new RegExp(`backward was called at .*autograd\\.test\\.ts:${back}:`),
     );
     x.dispose();
+  });
+
+  test('item and array agree, also on a bool', async () => {
+    await open();
+    const [number, yes, no] = [tensor(2.5), tensor(true), tensor([[false]])];
+    const [half, whole]: [number, boolean] = [await number.item(), await yes.item('bool')];
+    assert.equal([half, whole, await no.item('bool')], [2.5, true, false]);
+    assert.equal([await number.array(), await yes.array(), await no.array()], [2.5, true, [[false]]]);
+    await rejects(yes.item(), 'dtype', /item: a bool/);
+    await rejects(number.item('bool'), 'dtype', /item: a float/);
+    for (const x of [number, yes, no]) x.dispose();
   });
 
   test('detectAnomaly returns the result of finite work', async () => {

@@ -4,6 +4,7 @@ import { WgradError } from '../src/core/errors.ts';
 import * as w from '../src/node.ts';
 import { type Device, scope, setDefaultDevice, type Tensor, tensor } from '../src/node.ts';
 import { cpuDevice, suite, testDevice } from './support/harness.ts';
+import { resultOf } from './support/values.ts';
 
 /** The ops by name; a namespace is not indexed. */
 const byName: typeof w = w;
@@ -118,10 +119,26 @@ const SHAPES: Record<string, readonly Row[]> = {
     [() => w.softmax(scalar()), 'shape', /softmax/, /scalar/],
     [() => w.logSoftmax(m(), -3), 'shape', /logSoftmax/, /axis -3/],
     [() => w.logSumExp(m(), { axis: 5 }), 'shape', /logSumExp/, /axis 5/],
-    [() => w.sum(m(), { axis: wrong('rows') }), 'shape', /sum/, /axis/],
+    [() => w.sum(m(), { axis: wrong('rows') }), 'shape', /sum/, /axis 'rows'/],
+    [() => w.sum(m(), { axis: wrong('0') }), 'shape', /sum/, /axis '0' is no whole number/],
+    [() => w.sum(m(), { axis: wrong(['0']) }), 'shape', /sum/, /axis '0'/],
+    [() => w.sum(m(), { axis: wrong(null) }), 'shape', /sum/, /axis null/],
+    [() => w.sum(scalar(), { axis: wrong(null) }), 'shape', /sum/, /axis null/, /scalar/],
+    [() => w.argMax(m(), { axis: wrong(null) }), 'shape', /argMax/, /axis null/],
+    [() => w.flip(m(), wrong(null)), 'shape', /flip/, /axis null/],
+    [() => w.squeeze(m(), wrong(null)), 'shape', /squeeze/, /axis null/],
+    [() => w.squeeze(m(), wrong({})), 'shape', /squeeze/, /a plain object/],
+    [() => w.transpose(m(), wrong(null)), 'argument', /transpose/, /axes null/],
+    [() => w.reshape(m(), wrong(['6'])), 'shape', /reshape/, /'6'/],
     [() => w.max(w.zeros([0, 3]), { axis: 0 }), 'argument', /max/, /\(0, 3\)/],
     [() => w.argMin(w.zeros([0])), 'argument', /argMin/, /\(0,\)/],
     [() => w.variance(v3(), { correction: 3 }), 'argument', /variance/],
+    [() => w.variance(v3(), { correction: Number.NaN }), 'argument', /variance/, /NaN/],
+    [() => w.variance(v3(), { correction: -Infinity }), 'argument', /variance/, /-Infinity/],
+    [() => w.std(v3(), { correction: wrong('1') }), 'argument', /std/, /'1'/],
+    [() => w.sum(m(), { keepDims: wrong('no') }), 'argument', /sum/, /keepDims is 'no'/],
+    [() => w.argMin(m(), { keepDims: wrong(1) }), 'argument', /argMin/, /keepDims is 1/],
+    [() => w.sort(m(), { descending: wrong(null) }), 'argument', /sort/, /descending is null/],
   ],
 };
 
@@ -160,6 +177,13 @@ const VALUES: Record<string, readonly Row[]> = {
   'numbers beside tensors': [
     [() => w.add(int(), 0.5), 'dtype', /add/, /0\.5/],
     [() => w.sub(0.5, int()), 'dtype', /sub/, /0\.5/],
+    [() => w.sub(int(), 0.5), 'dtype', /^sub: 0\.5 /],
+    [() => w.sub(int(), 2 ** 31), 'argument', /^sub/, /2147483648/],
+    [() => w.sub(bool(), 1), 'dtype', /^sub/, /bool/],
+    [() => w.sub(1, bool()), 'dtype', /^sub/, /bool/],
+    [() => w.sub(1, wrong(undefined)), 'argument', /^sub/],
+    [() => w.sub(1, wrong(null)), 'argument', /^sub/],
+    [() => w.sub(v3(), wrong(null)), 'argument', /^sub/],
     [() => w.maximum(int(), 1.5), 'dtype', /maximum/, /1\.5/],
     [() => w.mod(int(), Number.NaN), 'dtype', /mod/, /NaN/],
     [() => w.mul(int(), 2 ** 31), 'argument', /mul/, /2147483648/],
@@ -236,6 +260,18 @@ const VALUES: Record<string, readonly Row[]> = {
 };
 
 const INDICES: Record<string, readonly Row[]> = {
+  choice: [
+    [() => w.choice(3, wrong(undefined)), 'argument', /^choice: size is undefined/],
+    [() => w.choice(3, wrong('1')), 'argument', /^choice: size is '1'/],
+    [() => w.choice(3, 1.5), 'argument', /^choice: size is 1\.5/],
+    [() => w.choice(3, [2, -1]), 'shape', /^choice/, /-1/],
+    [() => w.choice(wrong('3'), 1), 'argument', /^choice: '3'/],
+    [() => w.choice(2 ** 32, 1), 'argument', /^choice: n is 4294967296/],
+    [() => w.choice(3, 1, { generator: wrong(7) }), 'argument', /^choice: generator is 7/],
+    [() => w.choice(3, 0, { p: [1, 1, 1], generator: wrong(7) }), 'argument', /^choice: generator is 7/],
+    [() => w.choice(3, 1, { replace: wrong('no') }), 'argument', /^choice: replace is 'no'/],
+    [() => w.choice(m(), 1, { device: wrong('gpu') }), 'argument', /^choice: device is 'gpu'/],
+  ],
   indices: [
     [() => w.gather(v3(), [3]), 'index', /gather/, /3/, /-3 to 2/],
     [() => w.gather(v3(), [0, -4]), 'index', /gather/, /-4/, /position 1/],
@@ -261,9 +297,25 @@ const INDICES: Record<string, readonly Row[]> = {
     [() => w.scatterAdd(v3(), [3], 1), 'index', /scatterAdd/],
     [() => w.scatterAdd(v3(), [0], v2()), 'shape', /scatterAdd/, /\(2,\)/],
     [() => w.indexPut(v3(), [-4], 1), 'index', /indexPut/],
+    [() => w.scatterAdd(w.zeros([0, 2]), int(), 1), 'argument', /scatterAdd/, /\(0, 2\)/, /3 indices/],
+    [() => w.indexPut(w.zeros([2, 0]), int(), 1, -1), 'argument', /indexPut/, /\(2, 0\)/],
+    [() => w.indexPut(w.zeros([0, 2]), [0], 1), 'index', /indexPut/],
     [() => w.oneHot([0], -1), 'argument', /oneHot/, /-1/],
     [() => w.oneHot([0], 2.5), 'argument', /oneHot/, /2\.5/],
     [() => w.bincount([0], -1), 'argument', /bincount/, /-1/],
+  ],
+  'values out of range, which a GPU tells at the read': [
+    [
+      () => w.losses.categoricalCrossentropy(m(), m()).data(),
+      'value-range',
+      /^categoricalCrossentropy: element [1-5] of yPred is [2-6], outside of \[0, 1\]/,
+      /softmax/,
+      /fromLogits: true/,
+    ],
+    [() => w.losses.sparseCategoricalCrossentropy([0, 1], m()).data(), 'value-range', /^sparse.* of yPred/],
+    [() => w.losses.binaryCrossentropy(m(), m()).data(), 'value-range', /^binary.* of yPred/, /sigmoid/],
+    [() => w.losses.klDivergence(m(), m()).data(), 'value-range', /^klDivergence.* of yTrue/],
+    [() => w.losses.klDivergence(w.ones([2, 3]), m()).data(), 'value-range', /of yPred/, /softmax\(yPred\)/],
   ],
 };
 
@@ -292,6 +344,9 @@ const LIFE: Record<string, readonly Row[]> = {
     [() => w.toDevice(gone(), cpuDevice()), 'disposed', /toDevice|data/],
   ],
   'two devices': [
+    [(other) => w.choice(m(), 1, { device: other }), 'argument', /^choice: device/],
+    [(other) => w.oneHot(int(), 4, { device: other }), 'argument', /^oneHot: device/],
+    [(other) => w.bincount(int(), 4, { device: other }), 'argument', /^bincount: device/],
     [(other) => w.add(v3(), elsewhere(other)), 'device-mismatch', /add/],
     [(other) => w.mod(elsewhere(other), v3()), 'device-mismatch', /mod/],
     [(other) => w.less(v3(), elsewhere(other)), 'device-mismatch', /less/],
@@ -315,6 +370,9 @@ const LIFE: Record<string, readonly Row[]> = {
     [() => w.grad([], []), 'argument', /grad/],
     [() => w.grad(w.sum(leaf()), [leaf()]), 'unused-input', /grad/],
     [() => m().item(), 'shape', /item/, /\(2, 3\)/],
+    [() => tensor(true).item(), 'dtype', /item: a bool/, /item\('bool'\)/],
+    [() => scalar().item('bool'), 'dtype', /item: .* no bool/],
+    [() => scalar().item(wrong('int32')), 'argument', /item/, /'int32'/],
     [() => v3().retainGrad(), 'no-grad', /retainGrad/],
     [
       () => {
@@ -380,6 +438,14 @@ for (const [name, open, openOther] of [
       assert.is(complaints.join('\n'), '');
     });
   }
+
+  test('what int32 just holds is taken', async () => {
+    setDefaultDevice(await open());
+    assert.equal(await resultOf(() => w.sub(int(), -(2 ** 31))), [-2147483647, -2147483646, -2147483645]);
+    assert.equal(await resultOf(() => w.sub(int(), 2 ** 31 - 1)), [-2147483646, -2147483645, -2147483644]);
+    assert.equal(await resultOf(() => w.sub(2 ** 31 - 1, int())), [2147483646, 2147483645, 2147483644]);
+    assert.equal(await resultOf(() => w.choice(2 ** 31, 0)), []);
+  });
 }
 
 suite('bad calls')('there are many', () => {

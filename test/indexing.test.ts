@@ -191,6 +191,10 @@ for (const [name, open] of [
     [() => oneHot(2, 3), [0, 0, 1]],
     [() => bincount(int([0, 3, 3, 1, 3]), 5), [1, 1, 0, 3, 0]],
     [() => bincount([], 2), [0, 0]],
+    [() => bincount([], 0), []],
+    [() => bincount(int([]), 0), []],
+    [() => oneHot([], 0), []],
+    [() => oneHot(int([]), 2), []],
   ]);
 
   test('repeated rows get the sum of their gradients, overwritten ones none', async () => {
@@ -277,6 +281,9 @@ for (const [name, open] of [
       fails(() => scatterAdd(tensor([true]), int([0]), tensor([true])), 'dtype', /bool/);
       fails(() => oneHot(int([0]), 1.5), 'argument', /oneHot: depth 1.5/);
       fails(() => bincount(int([0]), -1), 'argument', /bincount: size -1/);
+      fails(() => oneHot(int([0, 0]), 0), 'argument', /oneHot: depth 0 leaves no place for 2 indices/);
+      fails(() => bincount(int([0]), 0), 'argument', /bincount: size 0 leaves no place/);
+      fails(() => oneHot([0], 1, { onValue: '1' as never }), 'argument', /oneHot: the value '1'/);
       fails(() => bincount(tensor([0]), 1), 'dtype', /bincount/);
     });
   });
@@ -390,16 +397,33 @@ for (const [name, open] of [
 
 const test = suite('indexing, sums in order');
 
-/** x[index[j]] += updates[j] one after another, each sum rounded to float32. */
+/** x[index[j]] += updates[j] one after another, in blocks of 32 and of 1024, each sum rounded to float32. */
 function inOrder(indices: Int32Array, updates: Float32Array, rows: number, features: number): Float32Array {
-  const out = new Float32Array(rows * features);
+  const [recent, block, total] = Array.from({ length: 3 }, () => new Float32Array(rows * features)) as [
+    Float32Array,
+    Float32Array,
+    Float32Array,
+  ];
+  const move = (from: Float32Array, to: Float32Array, at: number): void => {
+    to[at] = (to[at] as number) + (from[at] as number);
+    from[at] = 0;
+  };
+  const counts = new Uint32Array(rows);
   indices.forEach((row, j) => {
+    const count = (counts[row] as number) + 1;
+    counts[row] = count;
     for (let i = 0; i < features; i++) {
       const at = row * features + i;
-      out[at] = (out[at] as number) + (updates[j * features + i] as number);
+      recent[at] = (recent[at] as number) + (updates[j * features + i] as number);
+      if (count % 32 === 0) move(recent, block, at);
+      if (count % 1024 === 0) move(block, total, at);
     }
   });
-  return out;
+  recent.forEach((_, at) => {
+    move(recent, block, at);
+    move(block, total, at);
+  });
+  return total;
 }
 
 test('all variants add bit for bit in the order of the updates', async () => {

@@ -1,10 +1,12 @@
 /** The package as its users get it: built, bundled for browsers, and the README's first example as printed. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 import * as assert from 'uvu/assert';
+import { binaryOps } from '../kernels/binary.ts';
+import { type UnaryOp, unaryOps } from '../kernels/unary.ts';
 import { suite } from './support/harness.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -98,6 +100,71 @@ test('the declarations stand alone', () => {
       });
     }
   });
+});
+
+/** Files that git knows or would know, without a leading './'. */
+const filesOf = (...patterns: string[]): string[] =>
+  execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...patterns], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+    .split('\n')
+    .filter((file) => file !== '' && existsSync(join(root, file)));
+
+/** Where the links of a page lead, without those to other sites and within the page. */
+function linksIn(page: string): string[] {
+  const text = page.replace(/```[\s\S]*?```/g, '').replace(/`[^`\n]*`/g, '');
+  const targets = [...text.matchAll(/\]\(([^)\s]+)[^)]*\)|^\[[^\]]+\]:\s*(\S+)|\b(?:src|href)="([^"]+)"/gm)];
+  return targets
+    .map(([, inline, reference, html]) => (inline ?? reference ?? html) as string)
+    .filter((target) => !/^(?:[a-z]+:|#)/.test(target))
+    .map((target) => target.replace(/#.*$/, ''));
+}
+
+test('links between files lead somewhere', () => {
+  const pages = filesOf('*.md', 'docs/*.md');
+  assert.ok(pages.length >= 4, `only ${pages.join(', ')}`);
+  const dead = pages.flatMap((page) =>
+    linksIn(readFileSync(join(root, page), 'utf8'))
+      .filter((target) => !existsSync(join(root, dirname(page), target)))
+      .map((target) => `${page} links to ${target}`),
+  );
+  assert.is(dead.join('\n'), '');
+  const sample =
+    '[a](b.md#c) [d](https://e) [f](#g)\n[h]: i/j.md\n<img src="k.png"> `[l](m)`\n```\n[n](o)\n```';
+  assert.equal(linksIn(sample), ['b.md', 'i/j.md', 'k.png']);
+});
+
+test('no two functions of a shader share a code, and the one in CONTRIBUTING is free', () => {
+  const taken = (list: readonly (number | undefined)[]): number[] =>
+    list.filter((code) => code !== undefined).sort((a, b) => a - b);
+  const unique = (codes: readonly number[], of: string): void =>
+    assert.equal(
+      codes.filter((code, index) => codes[index - 1] === code),
+      [],
+      of,
+    );
+  const unaryCodes = taken(Object.values<UnaryOp>(unaryOps).map(({ code }) => code));
+  unique(unaryCodes, 'unary');
+  // One case of the shader may serve integers and booleans, whose words it treats alike.
+  const binary = Object.values<{ float?: number; int?: number; bool?: number }>(binaryOps);
+  const codes = binary.map(({ float, int, bool }) => [...new Set([float, int, bool])]);
+  const logical = ['logicalAnd', 'logicalOr', 'logicalXor'];
+  const names = Object.keys(binaryOps);
+  unique(
+    taken(codes.flatMap((own, index) => (logical.includes(names[index] as string) ? own.slice(0, 2) : own))),
+    'binary',
+  );
+
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const inShader = /case (\d+)u: \{ return/.exec(text)?.[1];
+  const [, name = '', inTable] = /(\w+): \{ code: (\d+), f:/.exec(text) ?? [];
+  assert.is(inShader, inTable, 'the example gives its shader and its table two numbers');
+  assert.ok(
+    !unaryCodes.includes(Number(inTable)),
+    `CONTRIBUTING.md uses ${inTable}, which is taken; take the next one`,
+  );
+  assert.ok(name !== '' && !Object.hasOwn(unaryOps, name), `CONTRIBUTING.md adds '${name}', which is there`);
 });
 
 /** The numbers in a text; an ellipsis cuts digits off. */

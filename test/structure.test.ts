@@ -1,22 +1,30 @@
 import * as assert from 'uvu/assert';
 import {
+  assign,
+  broadcastTo,
+  cast,
   concat,
   type Device,
   diag,
   diagonal,
   einsum,
+  expandDims,
+  flatten,
   flip,
   grad,
   meshgrid,
   mul,
   outer,
   pad,
+  permute,
   repeat,
+  reshape,
   roll,
   scope,
   setDefaultDevice,
   slice,
   split,
+  squeeze,
   stack,
   sum,
   type Tensor,
@@ -226,6 +234,64 @@ for (const [name, open] of [
     assert.equal([a, b, c], [[1, 12, 23, 4], [], [0, 0, 0, 0]]);
   });
 
+  test('views share memory with their input; all else has its own, also where nothing changes', async () => {
+    const views: Record<string, (x: Tensor) => Tensor> = {
+      reshape: (x) => reshape(x, [4]),
+      'reshape to the same': (x) => reshape(x, [2, 2]),
+      flatten: (x) => flatten(x),
+      expandDims: (x) => expandDims(x, 0),
+      squeeze: (x) => squeeze(x),
+      detach: (x) => x.detach(),
+    };
+    const copies: Record<string, (x: Tensor) => Tensor> = {
+      tile: (x) => tile(x, 1),
+      'tile to a higher rank': (x) => tile(x, [1, 1, 1]),
+      repeat: (x) => repeat(x, 1, 0),
+      'repeat, flattened': (x) => repeat(x, 1),
+      roll: (x) => roll(x, 0, 0),
+      'roll by the extent': (x) => roll(x, 2, 1),
+      'roll, flattened': (x) => roll(x, 0),
+      'pad, constant': (x) => pad(x, 0),
+      'pad, edge': (x) => pad(x, 0, { mode: 'edge' }),
+      'pad, reflect': (x) => pad(x, [0, 0], { mode: 'reflect' }),
+      slice: (x) => slice(x, [null]),
+      flip: (x) => flip(x, []),
+      concat: (x) => concat([x]),
+      split: (x) => split(x, 1)[0] as Tensor,
+      stack: (x) => stack([x]),
+      unstack: (x) => unstack(expandDims(x, 0))[0] as Tensor,
+      meshgrid: (x) => meshgrid([reshape(x, [4])])[0] as Tensor,
+      einsum: (x) => einsum('ij', x),
+      permute: (x) => permute(x, [0, 1]),
+      broadcastTo: (x) => broadcastTo(x, [2, 2]),
+      diagonal: (x) => diagonal(reshape(x, [4, 1, 1]), 0, 1, 2),
+      triu: (x) => triu(x, -1),
+      sum: (x) => sum(x, { axis: [] }),
+      cast: (x) => cast(x, 'float'),
+    };
+    for (const [kind, list] of Object.entries({ views, copies })) {
+      for (const [title, body] of Object.entries(list)) {
+        const x = tensor([
+          [1, 2],
+          [3, 4],
+        ]);
+        const y = scope(() => body(x));
+        assert.equal([...(await y.data())], [1, 2, 3, 4], title);
+        assign(y, new Float32Array(4).fill(9));
+        assert.is((await x.data())[0], kind === 'views' ? 9 : 1, title);
+        assign(x, new Float32Array(4).fill(5));
+        assert.is((await y.data())[0], kind === 'views' ? 5 : 9, title);
+        x.dispose();
+        y.dispose();
+      }
+    }
+    const [gradient] = await resultsOf(() => {
+      const x = tensor([1, 2], { requiresGrad: true });
+      return grad(sum(mul(tile(roll(x, 0), 1), tensor([3, 4]))), [x]) as Tensor[];
+    });
+    assert.equal(gradient, [3, 4]);
+  });
+
   test('errors name the op and the way out', () => {
     scope(() => {
       const [m, v] = [sized(2, 3), sized(3)];
@@ -245,12 +311,38 @@ for (const [name, open] of [
       fails(() => slice(m, [0.5]), 'argument', /whole number/);
       fails(() => slice(m, { 0: 2 }), 'index', /slice: index 2/);
       fails(() => slice(m, { 1: [0], [-1]: [0] }), 'argument', /named twice/);
+      const wrong = (value: unknown): never => value as never;
+      fails(() => slice(m, wrong(1)), 'argument', /slice: 1 is no list/, /axis: position/);
+      for (const starts of [undefined, null, '1', Int32Array.of(1), v, true])
+        fails(() => slice(m, wrong(starts)), 'argument', /slice: .* is no list of starts/);
+      for (const list of [1, '1', Int32Array.of(1), {}]) {
+        fails(() => slice(m, [0], wrong(list)), 'argument', /slice: ends .* is no array/);
+        fails(() => slice(m, [0], null, wrong(list)), 'argument', /slice: steps .* is no array/);
+      }
+      for (const bound of [0.5, Number.NaN, '1', true, 1n, {}]) {
+        fails(() => slice(m, wrong([bound])), 'argument', /whole number/);
+        fails(() => slice(m, [0], wrong([bound])), 'argument', /whole number/);
+        fails(() => slice(m, { 0: wrong([0, bound]) }), 'argument', /whole number/);
+      }
+      fails(() => slice(m, { 0: [0, 1, 0] }), 'argument', /step 0/);
+      fails(() => slice(m, { 0: 0.5 }), 'argument', /whole number/);
+      fails(() => slice(m, { 0: wrong([0, 1, 1, 1]) }), 'argument', /4 numbers/);
+      for (const range of [null, undefined, '0', Int32Array.of(0, 1)])
+        fails(() => slice(m, { 0: wrong(range) }), 'argument', /axis 0 has/);
+      for (const key of ['', 'rows', '0.5'])
+        fails(() => slice(m, wrong({ [key]: 0 })), 'argument', /is no axis/);
+      fails(() => slice(m, wrong({ 0: 0 }), [1]), 'argument', /ends and steps/);
       fails(() => pad(m, [[1, 1]]), 'shape', /1 pairs/);
       fails(() => pad(m, -1), 'argument', /slice/);
       fails(() => pad(v, 3, { mode: 'reflect' }), 'shape', /at most 2/);
       fails(() => pad(zeros([0]), 1, { mode: 'edge' }), 'shape', /at most 0/);
       fails(() => pad(int, 1, { value: 0.5 }), 'dtype', /0.5 does not fit into int32/);
       fails(() => pad(m, 1, { mode: 'wrap' as 'edge' }), 'argument', /no mode 'wrap'/);
+      for (const mode of ['edge', 'reflect'] as const)
+        fails(() => pad(m, 1, { mode, value: 0 }), 'argument', new RegExp(`value of 0 in mode '${mode}'`));
+      fails(() => pad(m, 1, { value: wrong('0') }), 'argument', /'0' is no number/);
+      fails(() => pad(m, wrong(undefined)), 'argument', /paddings undefined/);
+      fails(() => pad(tensor(new Uint8Array(3)), 1), 'dtype', /^pad: packed uint8/);
       fails(() => tile(v, -1), 'argument', /tile/);
       fails(() => repeat(v, 1.5), 'argument', /repeat/);
       fails(() => roll(m, [1, 2, 3], [0, 1]), 'argument', /3 shifts for 2 axes/);

@@ -159,9 +159,9 @@ test('every module is used by a kernel', () => {
   );
 });
 
-const siblings = 'scripts/matmul-siblings.ts';
-if (existsSync(new URL(siblings, root))) {
-  test('the tile siblings of matmul are what their script writes', () => {
+for (const siblings of ['scripts/matmul-siblings.ts', 'scripts/conv-siblings.ts']) {
+  if (!existsSync(new URL(siblings, root))) continue;
+  test(`what ${siblings} writes is current`, () => {
     execFileSync(process.execPath, ['--import', './scripts/register.mjs', siblings, '--check'], {
       cwd: fileURLToPath(root),
       stdio: 'pipe',

@@ -2,12 +2,11 @@
 import { type BinaryName, binaryKernel } from '../../kernels/binary.ts';
 import { type UnaryName, unaryKernel } from '../../kernels/unary.ts';
 import { whereKernel } from '../../kernels/where.ts';
-import { addTensors } from '../autograd/engine-ops.ts';
+import { addTensors, filled } from '../autograd/engine-ops.ts';
 import { apply, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { equal, greater, less } from './compare.ts';
-import { full } from './create.ts';
 import { assertTensor, type TensorLike, withOperands, withPair } from './operand.ts';
 import { log } from './unary.ts';
 
@@ -60,11 +59,21 @@ const divOp = binaryOp('div', { forA: [false, true, false], forB: [false, true, 
   () => div(g, b),
   () => mul(div(mul(g, y), b), -1),
 ]);
+const mulZeroOp = binaryOp(
+  'mulZero',
+  { forA: [false, true, false], forB: [true, false, false] },
+  (g, a, b) => [() => mulZero(g, b), () => mulZero(g, a)],
+);
+const ifPositiveOp = binaryOp(
+  'ifPositive',
+  { forA: [false, true, false], forB: [false, false, false] },
+  (g, _a, b) => [() => ifPositive(g, b), () => zeroGrad(g)],
+);
 const powOp = binaryOp('pow', { forA: [true, true, false], forB: [true, false, true] }, (g, a, b, y) => [
   // b·a^(b−1), which is 0 and not NaN for b = 0
-  () => mul(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
+  () => mulZero(g, where(equal(b, 0), 0, mul(b, pow(a, sub(b, 1))))),
   // a^b·ln a, which is 0 for a = 0 (where only b ≥ 0 gives a finite power)
-  () => mul(g, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
+  () => mulZero(g, where(equal(a, 0), 0, mul(y, log(where(equal(a, 0), 1, a))))),
 ]);
 
 /** The gradient goes to the chosen operand, half to each of two equals, and to both beside a NaN, which must not vanish. */
@@ -72,7 +81,7 @@ const extremum = (op: 'maximum' | 'minimum'): Op =>
   binaryOp(op, { forA: [true, true, false], forB: [true, true, false] }, (g, a, b) => {
     const loses = op === 'maximum' ? less : greater;
     const share = (mine: Tensor, other: Tensor): Tensor =>
-      mul(g, where(loses(mine, other), 0, where(equal(mine, other), full([], 0.5, { device: g.device }), 1)));
+      mulZero(g, where(loses(mine, other), 0, where(equal(mine, other), 0.5, 1)));
     return [() => share(a, b), () => share(b, a)];
   });
 const maximumOp = extremum('maximum');
@@ -80,13 +89,20 @@ const minimumOp = extremum('minimum');
 
 const addScalarOp = scalarOp('add', 'addScalar', false, (g) => g);
 const mulScalarOp = scalarOp('mul', 'mulScalar', false, (g, _x, p) => mul(g, p));
+/** Its attribute is the negative of what is subtracted. */
+const subScalarOp = scalarOp('sub', 'addScalar', false, (g) => g);
 const rsubScalarOp = scalarOp('sub', 'rsubScalar', false, (g) => mul(g, -1));
-const rdivScalarOp = scalarOp('div', 'rdivScalar', true, (g, x, p) => mul(g, mul(pow(x, -2), -p)));
+const rdivScalarOp = scalarOp(
+  'div',
+  'rdivScalar',
+  true,
+  (g, x, p) => div(mul(g, div(-p, x)), x), // not p / x², whose divisor over- or underflows first
+);
 const powScalarOp = scalarOp('pow', 'powScalar', true, (g, x, p) =>
-  p === 0 ? mul(g, 0) : mul(g, mul(pow(x, p - 1), p)),
+  p === 0 ? zeroGrad(g) : mul(g, mul(pow(x, p - 1), p)),
 );
 const rpowScalarOp = scalarOp('pow', 'rpowScalar', true, (g, x, p) =>
-  p === 0 ? mul(g, 0) : mul(g, mul(pow(p, x), Math.log(p))),
+  p === 0 ? zeroGrad(g) : mul(g, mul(pow(p, x), Math.log(p))),
 );
 
 const bothNumbers = (op: string): never => {
@@ -102,8 +118,9 @@ export function add(a: TensorLike, b: TensorLike): Tensor {
 
 /** a − b */
 export function sub(a: TensorLike, b: TensorLike): Tensor {
-  if (typeof b === 'number') return a instanceof Tensor ? apply(addScalarOp, [a], -b) : bothNumbers('sub');
-  if (typeof a === 'number' && b.dtype !== 'int32') return apply(rsubScalarOp, [b], a);
+  // Integers go as a pair: −b of the least int32 is none.
+  if (typeof b === 'number' && a instanceof Tensor && a.dtype !== 'int32') return apply(subScalarOp, [a], -b);
+  if (typeof a === 'number' && b instanceof Tensor && b.dtype !== 'int32') return apply(rsubScalarOp, [b], a);
   return withPair('sub', a, b, (x, y) => apply(subOp, [x, y], undefined));
 }
 
@@ -113,6 +130,24 @@ export function mul(a: TensorLike, b: TensorLike): Tensor {
   if (typeof a === 'number') return apply(mulScalarOp, [b], a);
   return apply(mulOp, [a, b], undefined);
 }
+
+/**
+ * a · b, and 0 where either is 0: what a gradient times a factor is where a factor of 0 cuts the path, for 0 · ∞ would be
+ * NaN. Floats only.
+ */
+export const mulZero = (a: Tensor, b: Tensor): Tensor => apply(mulZeroOp, [a, b], undefined);
+
+/** g where y > 0 or y is NaN, else 0 whatever g is: the gradient of relu from its output y. Piecewise constant in y. */
+export const ifPositive = (g: Tensor, y: Tensor): Tensor => apply(ifPositiveOp, [g, y], undefined);
+
+const zeroGradOp: Op = {
+  name: 'zeros',
+  forward: ([g]) => filled((g as Tensor).device, (g as Tensor).shape, 0),
+  backward: ({ grad }) => [() => zeroGrad(grad)],
+};
+
+/** Zeros in place of a gradient `g`, in its shape and its graph: 0 · g would be NaN where g is not finite. */
+export const zeroGrad = (g: Tensor): Tensor => apply(zeroGradOp, [g], undefined);
 
 /** a / b, floats only */
 export function div(a: TensorLike, b: TensorLike): Tensor {
@@ -149,7 +184,6 @@ const whereOp: Op = {
 /** a where `condition` holds, else b; all three broadcast. */
 export function where(condition: Tensor, a: TensorLike, b: TensorLike): Tensor {
   assertTensor('where', condition);
-  condition.assertAlive('where');
   return withOperands('where', condition.device, a, b, (x, y) =>
     apply(whereOp, [condition, x, y], undefined),
   );

@@ -3,12 +3,14 @@ import { castKernel } from '../../kernels/cast.ts';
 import { isGradEnabled } from '../autograd/modes.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { type DType, type HostArray, isFloat } from '../core/dtype.ts';
 import { ArgumentError, AutogradError, DeviceMismatchError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, sameShape } from '../core/shape.ts';
-import type { Device } from '../runtime/device.ts';
+import { Device } from '../runtime/device.ts';
 import { toHostArray } from './host.ts';
 import { assertDType, assertTensor } from './operand.ts';
+import { checkOptions } from './options.ts';
 
 interface CastTo {
   readonly dtype: DType;
@@ -27,7 +29,7 @@ const castOp: Op<CastTo> = {
  */
 export function cast(x: Tensor, dtype: DType | 'float', options: { scale?: number } = {}): Tensor {
   assertTensor('cast', x);
-  x.assertAlive('cast');
+  checkOptions('cast', options, ['scale'], 'x, dtype');
   assertDType('cast', dtype);
   const target = dtype === 'float' || isFloat(dtype) ? x.device.float : dtype;
   return apply(castOp, [x], { dtype: target, ...options });
@@ -35,7 +37,9 @@ export function cast(x: Tensor, dtype: DType | 'float', options: { scale?: numbe
 
 /** A copy on another device, outside of the graph; floats become that device's float. */
 export async function toDevice(x: Tensor, device: Device): Promise<Tensor> {
-  if (!device) throw new ArgumentError('toDevice: no device; pass what init() returned.');
+  assertTensor('toDevice', x);
+  if (!(device instanceof Device))
+    throw new ArgumentError(`toDevice: ${describe(device)} is no device; pass what init() returned.`);
   const { shape, dtype, requiresGrad, isLeaf } = x;
   const data = await x.data();
   const target = isFloat(dtype) ? device.float : dtype;
@@ -50,7 +54,7 @@ export async function toDevice(x: Tensor, device: Device): Promise<Tensor> {
  * a backward pass that has not run yet are protected: that pass throws `saved-tensor-modified`.
  */
 export function assign(target: Tensor, value: Tensor | HostArray): void {
-  target.assertAlive('assign');
+  assertTensor('assign', target);
   if (isGradEnabled() && target.requiresGrad) {
     throw new AutogradError(
       'in-place-on-graph',
@@ -60,7 +64,7 @@ export function assign(target: Tensor, value: Tensor | HostArray): void {
   if (!(value instanceof Tensor)) {
     if (!ArrayBuffer.isView(value)) {
       throw new ArgumentError(
-        `assign: ${String(value)} is neither a tensor nor a typed array; make one with tensor(…).`,
+        `assign: ${describe(value)} is neither a tensor nor a typed array; make one with tensor(…).`,
       );
     }
     if (value.length !== target.size) {

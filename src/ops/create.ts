@@ -1,15 +1,15 @@
-/** Tensors from host data, constants, sequences and random numbers. */
+/** Tensors from host data, constants and sequences. */
 import { fillKernel } from '../../kernels/fill.ts';
-import { type Distribution, randomKernel } from '../../kernels/random.ts';
 import { type NestedArray, Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { type DType, type HostArray, isFloat } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
-import { defaultGenerator, type Generator } from '../core/generator.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import { defaultDevice } from '../runtime/default-device.ts';
-import type { Device, Operand } from '../runtime/device.ts';
+import { Device, type Operand } from '../runtime/device.ts';
 import { toHostArray } from './host.ts';
 import { assertDType, assertList } from './operand.ts';
+import { checkOptions } from './options.ts';
 
 export interface CreateOptions {
   /** Default: the default device. */
@@ -25,14 +25,24 @@ export interface TensorOptions extends CreateOptions {
   shape?: Shape;
 }
 
+export const CREATE_OPTIONS = ['device', 'dtype', 'requiresGrad'] as const;
+
+/** The device that the options name, or the default one. */
+export function deviceOf(op: string, { device }: CreateOptions): Device {
+  if (device === undefined) return defaultDevice();
+  if (device instanceof Device) return device;
+  throw new ArgumentError(`${op}: device is ${describe(device)}; pass what \`await init()\` returned.`);
+}
+
 /** The dtype that this device uses for what the user asked. */
-function resolve(op: string, device: Device, dtype: DType | 'float' | undefined): DType {
+export function resolve(op: string, device: Device, dtype: DType | 'float' | undefined): DType {
   if (dtype !== undefined) assertDType(op, dtype);
   if (dtype === undefined || dtype === 'float' || isFloat(dtype)) return device.float;
   return dtype;
 }
 
-function finish(tensor: Tensor, options: CreateOptions): Tensor {
+/** Makes a new tensor require its gradient, if that is asked for; disposes it when it cannot have one. */
+export function finish(tensor: Tensor, options: CreateOptions): Tensor {
   if (options.requiresGrad) {
     try {
       tensor.requiresGrad = true;
@@ -61,7 +71,7 @@ function flatten(values: NestedArray, shape: Shape, axis: number, out: (number |
       throw new ShapeError(
         Array.isArray(values)
           ? `tensor: the nested arrays are ragged: a list stands where the first row of shape ${formatShape(shape)} has a number. Make all rows equally deep.`
-          : `tensor: ${String(values)} is no number; pass numbers or booleans, nested in arrays.`,
+          : `tensor: ${describe(values)} is no number; pass numbers or booleans, nested in arrays.`,
       );
     }
     out.push(values);
@@ -95,7 +105,8 @@ export function tensor(
   values: NestedArray | HostArray | Int8Array | Int16Array | Uint16Array | Uint8ClampedArray,
   options: TensorOptions = {},
 ): Tensor {
-  const device = options.device ?? defaultDevice();
+  checkOptions('tensor', options, [...CREATE_OPTIONS, 'shape'], 'values');
+  const device = deviceOf('tensor', options);
   let flat: ArrayLike<number | boolean>;
   let shape: Shape;
   let suggested: DType | 'float';
@@ -113,7 +124,7 @@ export function tensor(
     flat = list;
     suggested = list.length > 0 && list.every((value) => typeof value === 'boolean') ? 'bool' : 'float';
   }
-  if (options.shape) {
+  if (options.shape !== undefined) {
     assertList('tensor', 'shape', options.shape);
     checkShape('tensor', options.shape);
     if (sizeOf(options.shape) !== flat.length) {
@@ -124,18 +135,20 @@ export function tensor(
     shape = options.shape;
   }
   checkShape('tensor', shape);
-  const dtype = resolve('tensor', device, options.dtype ?? suggested);
+  const { dtype: asked = suggested } = options;
+  const dtype = resolve('tensor', device, asked);
   const storage = device.upload('tensor', dtype, toHostArray('tensor', flat, dtype));
   return finish(Tensor.adopt({ storage, shape, dtype }, 'tensor'), options);
 }
 
 function generate(op: string, shape: Shape, options: CreateOptions, value: number, step?: number): Tensor {
+  checkOptions(op, options, CREATE_OPTIONS);
   assertList(op, 'shape', shape);
   checkShape(op, shape);
   if (typeof value !== 'number') {
-    throw new ArgumentError(`${op}: the value ${String(value)} is no number; pass a number.`);
+    throw new ArgumentError(`${op}: the value ${describe(value)} is no number; pass a number.`);
   }
-  const device = options.device ?? defaultDevice();
+  const device = deviceOf(op, options);
   const dtype = resolve(op, device, options.dtype);
   const attrs = step === undefined ? { shape, dtype, value } : { shape, dtype, value, step };
   return finish(Tensor.adopt(device.run(op, fillKernel, [], attrs)[0] as Operand, op), options);
@@ -152,6 +165,8 @@ export const full = (shape: Shape, value: number, options: CreateOptions = {}): 
 
 /** The identity matrix, or its first `columns` columns. */
 export function eye(rows: number, columns = rows, options: CreateOptions = {}): Tensor {
+  checkOptions('eye', options, CREATE_OPTIONS);
+  resolve('eye', deviceOf('eye', options), options.dtype);
   checkShape('eye', [rows, columns]);
   const values = new Float32Array(rows * columns);
   for (let index = 0; index < Math.min(rows, columns); index++) values[index * columns + index] = 1;
@@ -160,6 +175,7 @@ export function eye(rows: number, columns = rows, options: CreateOptions = {}): 
 
 /** start, start + step, … below `stop`; `arange(stop)` starts at 0. */
 export function arange(start: number, stop?: number, step = 1, options: CreateOptions = {}): Tensor {
+  checkOptions('arange', options, CREATE_OPTIONS);
   const [from, to] = stop === undefined ? [0, start] : [start, stop];
   if (!Number.isFinite(step) || step === 0)
     throw new ArgumentError(`arange: step ${step}; a step is a finite number other than 0.`);
@@ -171,53 +187,15 @@ export function arange(start: number, stop?: number, step = 1, options: CreateOp
 
 /** `count` values from start to stop, both included. */
 export function linspace(start: number, stop: number, count: number, options: CreateOptions = {}): Tensor {
+  checkOptions('linspace', options, CREATE_OPTIONS);
+  resolve('linspace', deviceOf('linspace', options), options.dtype);
+  if (!Number.isFinite(start) || !Number.isFinite(stop))
+    throw new ArgumentError(`linspace: from ${describe(start)} to ${describe(stop)}; pass finite numbers.`);
   if (!Number.isInteger(count) || count < 0)
-    throw new ArgumentError(`linspace: count ${count}; pass a whole number ≥ 0.`);
+    throw new ArgumentError(`linspace: count ${describe(count)}; pass a whole number ≥ 0.`);
   const step = count > 1 ? (stop - start) / (count - 1) : 0;
   const values = Float64Array.from({ length: count }, (_, index) =>
     index === count - 1 && count > 1 ? stop : start + index * step,
   );
   return tensor(values, options);
 }
-
-export interface RandomOptions extends CreateOptions {
-  /** Default: the generator that `setSeed` resets. */
-  generator?: Generator;
-}
-
-function draw(
-  op: string,
-  distribution: Distribution,
-  shape: Shape,
-  options: RandomOptions,
-  a: number,
-  b: number,
-): Tensor {
-  assertList(op, 'shape', shape);
-  checkShape(op, shape);
-  const device = options.device ?? defaultDevice();
-  const dtype = distribution === 'randint' ? 'int32' : resolve(op, device, options.dtype);
-  const { seed, counter } = (options.generator ?? defaultGenerator).take(sizeOf(shape));
-  const attrs = { distribution, seed, counter, shape, dtype, a, b };
-  return finish(Tensor.adopt(device.run(op, randomKernel, [], attrs)[0] as Operand, op), options);
-}
-
-/** Uniform in [low, high). */
-export const randomUniform = (shape: Shape, low = 0, high = 1, options: RandomOptions = {}): Tensor =>
-  draw('randomUniform', 'uniform', shape, options, low, high);
-
-/** Normal with this mean and standard deviation, by Box and Muller (1958). */
-export const randomNormal = (shape: Shape, mean = 0, stddev = 1, options: RandomOptions = {}): Tensor =>
-  draw('randomNormal', 'normal', shape, options, mean, stddev);
-
-/** Normal, cut off at two standard deviations. */
-export const truncatedNormal = (shape: Shape, mean = 0, stddev = 1, options: RandomOptions = {}): Tensor =>
-  draw('truncatedNormal', 'truncatedNormal', shape, options, mean, stddev);
-
-/** 1 with probability p, else 0. */
-export const bernoulli = (shape: Shape, p = 0.5, options: RandomOptions = {}): Tensor =>
-  draw('bernoulli', 'bernoulli', shape, options, p, 0);
-
-/** Whole numbers in [low, high), int32. */
-export const randomInt = (shape: Shape, low: number, high: number, options: RandomOptions = {}): Tensor =>
-  draw('randomInt', 'randint', shape, options, low, high);

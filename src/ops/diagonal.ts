@@ -3,8 +3,9 @@ import { type TriangleAttrs, triangleKernel } from '../../kernels/triangle.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, normalizeAxis } from '../core/shape.ts';
+import { assertTensor, checkMovable } from './operand.ts';
 import { sum } from './reduce.ts';
 import { permute, reshape } from './shape.ts';
 import { place, sliceRegion } from './slice.ts';
@@ -27,6 +28,8 @@ function lastDiagonal(x: Tensor, offset: number): Tensor {
 }
 
 function diagonalOf(op: string, x: Tensor, offset: number, axis1: number, axis2: number): Tensor {
+  assertTensor(op, x);
+  checkMovable(op, x);
   if (x.rank < 2)
     throw new ShapeError(`${op}: a matrix has at least two axes, got shape ${formatShape(x.shape)}.`);
   checkOffset(op, offset);
@@ -43,11 +46,19 @@ export const diagonal = (x: Tensor, offset = 0, axis1 = 0, axis2 = 1): Tensor =>
   scope(() => diagonalOf('diagonal', x, offset, axis1, axis2));
 
 /** Σ of a diagonal; of each matrix that the axes span. */
-export const trace = (x: Tensor, offset = 0, axis1 = 0, axis2 = 1): Tensor =>
-  scope(() => sum(diagonalOf('trace', x, offset, axis1, axis2), { axis: -1 }));
+export function trace(x: Tensor, offset = 0, axis1 = 0, axis2 = 1): Tensor {
+  return scope(() => {
+    const elements = diagonalOf('trace', x, offset, axis1, axis2);
+    if (x.dtype === 'bool')
+      throw new DTypeError("trace: takes floats or int32, got bool; cast it first: cast(x, 'int32').");
+    return sum(elements, { axis: -1 });
+  });
+}
 
 /** A square matrix with the vector x on its diagonal number `offset`, zero elsewhere; or that diagonal of a matrix. */
 export function diag(x: Tensor, offset = 0): Tensor {
+  assertTensor('diag', x);
+  checkMovable('diag', x);
   if (x.rank !== 1 && x.rank !== 2)
     throw new ShapeError(
       `diag: takes a vector or a matrix, got shape ${formatShape(x.shape)}; use diagonal().`,
@@ -66,16 +77,19 @@ export function diag(x: Tensor, offset = 0): Tensor {
   });
 }
 
-const triangleOp: Op<TriangleAttrs> = {
-  name: 'triangle',
-  forward: ([x], attrs) => runKernel1(attrs.upper ? 'triu' : 'tril', triangleKernel, [x as Tensor], attrs),
-  backward: ({ grad, attrs }) => [() => apply(triangleOp, [grad], attrs)],
-};
+function triangleOp(name: 'triu' | 'tril'): Op<TriangleAttrs> {
+  const op: Op<TriangleAttrs> = {
+    name,
+    forward: ([x], attrs) => runKernel1(name, triangleKernel, [x as Tensor], attrs),
+    backward: ({ grad, attrs }) => [() => apply(op, [grad], attrs)],
+  };
+  return op;
+}
+const triuOp = triangleOp('triu');
+const trilOp = triangleOp('tril');
 
 /** Zero below diagonal `offset` of the last two axes. */
-export const triu = (x: Tensor, offset = 0): Tensor =>
-  apply(triangleOp, [x], { upper: true, diagonal: offset });
+export const triu = (x: Tensor, offset = 0): Tensor => apply(triuOp, [x], { upper: true, diagonal: offset });
 
 /** Zero above diagonal `offset` of the last two axes. */
-export const tril = (x: Tensor, offset = 0): Tensor =>
-  apply(triangleOp, [x], { upper: false, diagonal: offset });
+export const tril = (x: Tensor, offset = 0): Tensor => apply(trilOp, [x], { upper: false, diagonal: offset });

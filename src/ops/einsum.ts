@@ -2,14 +2,15 @@
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DeviceMismatchError, DTypeError, ShapeError } from '../core/errors.ts';
 import { checkShape, formatShape, normalizeAxis, sizeOf } from '../core/shape.ts';
 import { mul } from './binary.ts';
 import { diagonal } from './diagonal.ts';
 import { type Label, parseEquation } from './einsum-equation.ts';
 import { matmul } from './matmul.ts';
+import { assertTensor } from './operand.ts';
 import { sum } from './reduce.ts';
-import { permute, reshape } from './shape.ts';
+import { apart, permute, reshape } from './shape.ts';
 
 /** A tensor whose axes have names, each name once. */
 interface Labelled {
@@ -122,10 +123,12 @@ function cheapest(list: readonly Labelled[], output: readonly Label[]): [number,
   return best;
 }
 
-function checkDTypes(op: string, tensors: readonly Tensor[]): void {
-  const dtype = tensors[0]?.dtype;
+function checkOperands(op: string, tensors: readonly Tensor[]): void {
+  for (const tensor of tensors) assertTensor(op, tensor);
+  const { dtype, device } = tensors[0] as Tensor;
   for (const tensor of tensors) {
-    tensor.assertAlive(op);
+    if (tensor.device !== device)
+      throw new DeviceMismatchError(`${op}: its tensors live on different devices; use toDevice() first.`);
     if (tensor.dtype === dtype && (isFloat(tensor.dtype) || tensor.dtype === 'int32')) continue;
     const dtypes = tensors.map((each) => each.dtype).join(', ');
     throw new DTypeError(`${op}: takes floats or int32, all of one dtype, got ${dtypes}; cast first.`);
@@ -150,7 +153,7 @@ function checkDTypes(op: string, tensors: readonly Tensor[]): void {
 export function einsum(equation: string, ...tensors: Tensor[]): Tensor {
   if (typeof equation !== 'string') throw new ArgumentError('einsum: the equation comes first, as a string.');
   if (tensors.length === 0) throw new ArgumentError(`einsum: '${equation}' needs tensors; none were given.`);
-  checkDTypes('einsum', tensors);
+  checkOperands('einsum', tensors);
   const { operands, output, extents } = parseEquation(
     equation,
     tensors.map(({ shape }) => shape),
@@ -179,8 +182,7 @@ export function einsum(equation: string, ...tensors: Tensor[]): Tensor {
       list = [contract(list[i] as Labelled, list[j] as Labelled, needed(output, rest)), ...rest];
     }
     const result = list[0] as Labelled;
-    const tensor = arranged(result, output);
-    return reshape(tensor, tensor.shape);
+    return tensors.reduce(apart, arranged(result, output));
   });
 }
 
@@ -189,7 +191,7 @@ export type TensordotAxes = number | readonly [number | readonly number[], numbe
 
 /** Σ a·b over pairs of axes, two by default; the result has the other axes of a, then those of b. */
 export function tensordot(a: Tensor, b: Tensor, axes: TensordotAxes = 2): Tensor {
-  checkDTypes('tensordot', [a, b]);
+  checkOperands('tensordot', [a, b]);
   let pairs: readonly [readonly number[], readonly number[]];
   if (typeof axes === 'number') {
     if (!Number.isInteger(axes) || axes < 0 || axes > Math.min(a.rank, b.rank)) {
@@ -236,6 +238,6 @@ export function tensordot(a: Tensor, b: Tensor, axes: TensordotAxes = 2): Tensor
 
 /** aᵢ·bⱼ for all pairs of elements; both operands are flattened, as in NumPy. */
 export function outer(a: Tensor, b: Tensor): Tensor {
-  checkDTypes('outer', [a, b]);
+  checkOperands('outer', [a, b]);
   return scope(() => mul(reshape(a, [a.size, 1]), reshape(b, [1, b.size])));
 }

@@ -1,76 +1,19 @@
-/**
- * Reading and writing by index. Indices are int32 tensors, or host numbers, which are checked at the call; an index
- * tensor's values are only seen by the device, so a wrong one is reported by the next readback, which rejects with an
- * `IndexError`. Negative indices count from the end, but not for labels and counts (`oneHot`, `bincount`).
- */
-import { gatherKernel, oneHotKernel } from '../../kernels/gather.ts';
-import { findOffence, type IndexAttrs, picksOf } from '../../kernels/indexing.ts';
-import { bincountKernel, scatterKernel } from '../../kernels/scatter.ts';
+/** Reading and writing by index (see indices.ts). Negative indices count from the end. */
+import { gatherKernel } from '../../kernels/gather.ts';
+import { type IndexAttrs, picksOf } from '../../kernels/indexing.ts';
+import { scatterKernel } from '../../kernels/scatter.ts';
 import { broadcastTo, filled, stretchesTo } from '../autograd/engine-ops.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
-import { scope } from '../autograd/scope.ts';
-import { type NestedArray, Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, DTypeError, IndexError } from '../core/errors.ts';
-import { broadcastShapes, normalizeAxis, type Shape, sameShape } from '../core/shape.ts';
-import { defaultDevice } from '../runtime/default-device.ts';
-import type { Device } from '../runtime/device.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { ArgumentError } from '../core/errors.ts';
+import { broadcastShapes, formatShape, normalizeAxis, type Shape, sameShape } from '../core/shape.ts';
 import { where } from './binary.ts';
 import { equal } from './compare.ts';
-import { arange, full, tensor } from './create.ts';
+import { arange, full } from './create.ts';
+import { type Indices, withIndices } from './indices.ts';
 import { assertTensor, scalarLike, type TensorLike } from './operand.ts';
 import { reshape } from './shape.ts';
-
-/** Whole numbers on the host, nested like an array. */
-export type HostIndices = number | Int32Array | readonly HostIndices[];
-
-/** An int32 tensor, or host numbers. */
-export type Indices = Tensor | HostIndices;
-
-/** What is no list is taken for a number here, and judged where its place is known. */
-const flatIndices = (indices: HostIndices): number[] =>
-  Array.isArray(indices) || indices instanceof Int32Array
-    ? [...(indices as readonly HostIndices[])].flatMap((part) => flatIndices(part))
-    : [indices as number];
-
-const nested = (indices: HostIndices): NestedArray =>
-  typeof indices === 'number' ? indices : [...indices].map((part) => nested(part));
-
-/**
- * Hands `body` the indices as a tensor, and whether their values were checked. `limitsOf` tells the extents that the
- * places of an index tuple must stay below; `wraps`: negative ones count from the end.
- */
-function withIndices(
-  op: string,
-  device: Device,
-  indices: Indices,
-  limitsOf: (indices: Tensor) => readonly number[],
-  body: (indices: Tensor, checked: boolean) => Tensor,
-  wraps = true,
-): Tensor {
-  if (indices instanceof Tensor) {
-    indices.assertAlive(op);
-    return scope(() => body(indices, false));
-  }
-  if (typeof indices !== 'number' && !Array.isArray(indices) && !(indices instanceof Int32Array)) {
-    throw new ArgumentError(`${op}: indices are an int32 tensor or whole numbers, got ${String(indices)}.`);
-  }
-  const values = flatIndices(indices);
-  const position = values.findIndex((value) => !Number.isInteger(value) || value !== (value | 0));
-  if (position >= 0)
-    throw new DTypeError(
-      `${op}: index ${String(values[position])} at position ${position} is no whole number that fits into int32; pass int32 indices.`,
-    );
-  const own = tensor(indices instanceof Int32Array ? indices : nested(indices), { device, dtype: 'int32' });
-  try {
-    const host = { shape: own.shape, dtype: own.dtype, data: Int32Array.from(values) };
-    const offence = findOffence(host, limitsOf(own), wraps);
-    if (offence) throw new IndexError(op, offence.position, offence.value, offence.lowest, offence.limit);
-    return scope(() => body(own, true));
-  } finally {
-    own.dispose(); // The graph keeps an alias of what it saved.
-  }
-}
 
 type Pair = [Tensor, Tensor];
 type Triple = [Tensor, Tensor, Tensor];
@@ -149,7 +92,6 @@ function lastWrites(indices: Tensor, rows: number): Tensor {
 
 const alongAxis = (op: string, x: Tensor, axis: number): IndexAttrs => {
   assertTensor(op, x);
-  x.assertAlive(op);
   return { mode: 'take', axis: normalizeAxis(op, axis, x.rank) };
 };
 
@@ -166,7 +108,8 @@ function take(op: Op<IndexAttrs>, x: Tensor, indices: Indices, axis: number): Te
 
 /**
  * The slices of x along `axis` that the indices name, as NumPy's `take`: the axes of the indices stand in the place of
- * that axis; a single number drops it. Out of range: NaN (the least int32, false), and an `IndexError` with the next readback.
+ * that axis; a single number drops it. An index tensor that is out of range gives NaN (the least int32, false), and an
+ * `IndexError` with the next readback, and that one only: a read beside it, as in `Promise.all`, gives what is there.
  *
  * ```ts
  * gather(x, [2, 0, 2]);             // rows 2, 0 and 2
@@ -221,7 +164,6 @@ export function takeAlongAxis(x: Tensor, indices: Indices, axis: number): Tensor
 export function gatherNd(x: Tensor, indices: Indices): Tensor {
   const op = 'gatherNd';
   assertTensor(op, x);
-  x.assertAlive(op);
   const attrs: IndexAttrs = { mode: 'nd', axis: 0 };
   return withIndices(
     op,
@@ -234,6 +176,11 @@ export function gatherNd(x: Tensor, indices: Indices): Tensor {
 
 function write(op: Op<IndexAttrs>, x: Tensor, indices: Indices, values: TensorLike, axis: number): Tensor {
   const attrs = alongAxis(op.name, x, axis);
+  // On a GPU, a result without elements reports nothing.
+  if (x.shape[attrs.axis] === 0 && indices instanceof Tensor && indices.size > 0)
+    throw new ArgumentError(
+      `${op.name}: axis ${attrs.axis} of shape ${formatShape(x.shape)} has no place for ${indices.size} indices; pass a larger tensor.`,
+    );
   return withIndices(
     op.name,
     x.device,
@@ -264,54 +211,3 @@ export const scatterAdd = (x: Tensor, indices: Indices, updates: TensorLike, axi
  */
 export const indexPut = (x: Tensor, indices: Indices, values: TensorLike, axis = 0): Tensor =>
   write(putOp, x, indices, values, axis);
-
-export interface OneHotOptions {
-  /** Default: 1. */
-  onValue?: number;
-  /** Default: 0. */
-  offValue?: number;
-  /** For host numbers. Default: the default device. */
-  device?: Device;
-}
-
-function checkCount(op: string, what: string, count: number): void {
-  if (!Number.isInteger(count) || count < 0)
-    throw new ArgumentError(`${op}: ${what} ${String(count)}; pass a whole number ≥ 0.`);
-}
-
-const deviceOf = (indices: Indices, device: Device | undefined): Device =>
-  indices instanceof Tensor ? indices.device : (device ?? defaultDevice());
-
-/**
- * Rows of `depth` floats, `(…indices, depth)`: `onValue` at the index, `offValue` elsewhere. A negative index is out of
- * range: as a label it is a mistake.
- */
-export function oneHot(indices: Indices, depth: number, options: OneHotOptions = {}): Tensor {
-  const { onValue = 1, offValue = 0 } = options;
-  checkCount('oneHot', 'depth', depth);
-  const device = deviceOf(indices, options.device);
-  return withIndices(
-    'oneHot',
-    device,
-    indices,
-    () => [depth],
-    (own, checked) =>
-      noGrad(() =>
-        runKernel1('oneHot', oneHotKernel, [own], { depth, onValue, offValue, dtype: device.float, checked }),
-      ),
-    false,
-  );
-}
-
-/** How often each of the numbers 0 to size − 1 occurs, int32; a negative one is out of range. */
-export function bincount(x: Indices, size: number, options: { device?: Device } = {}): Tensor {
-  checkCount('bincount', 'size', size);
-  return withIndices(
-    'bincount',
-    deviceOf(x, options.device),
-    x,
-    () => [size],
-    (own, checked) => noGrad(() => runKernel1('bincount', bincountKernel, [own], { size, checked })),
-    false,
-  );
-}

@@ -4,9 +4,11 @@ import { filled } from '../autograd/engine-ops.ts';
 import { apply, applyAll, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { checkShape, formatShape, normalizeAxis, type Shape, sameShape } from '../core/shape.ts';
-import { expandDims, reshape } from './shape.ts';
+import { assertTensor, assertTensors, checkMovable } from './operand.ts';
+import { apart, expandDims, reshape } from './shape.ts';
 import { along, whole } from './slice.ts';
 
 /** A dispatch joins a few tensors; more of them are joined in groups, and the groups again. */
@@ -49,6 +51,7 @@ export function joinAlong(op: string, tensors: readonly Tensor[], axis: number):
 }
 
 function firstOf(op: string, tensors: readonly Tensor[]): Tensor {
+  assertTensors(op, tensors);
   const [first] = tensors;
   if (!first) throw new ArgumentError(`${op}: no tensors given; it takes at least one.`);
   return first;
@@ -111,6 +114,8 @@ const splitOp: Op<Split> = {
  * (NumPy's list holds positions; this one holds sizes.)
  */
 export function split(x: Tensor, sectionsOrSizes: number | readonly number[], axis = 0): Tensor[] {
+  assertTensor('split', x);
+  checkMovable('split', x);
   const at = normalizeAxis('split', axis, x.rank);
   const extent = x.shape[at] as number;
   const where = `axis ${at} of ${formatShape(x.shape)}`;
@@ -126,6 +131,11 @@ export function split(x: Tensor, sectionsOrSizes: number | readonly number[], ax
     }
     sizes = new Array<number>(sections).fill(extent / sections);
   } else {
+    if (!Array.isArray(sectionsOrSizes)) {
+      throw new ArgumentError(
+        `split: ${describe(sectionsOrSizes)} is no number of sections and no list of sizes; pass one of them.`,
+      );
+    }
     sizes = sectionsOrSizes;
     const total = sizes.reduce((sum, size) => sum + size, 0);
     if (sizes.length === 0 || sizes.some((size) => !Number.isInteger(size) || size < 0) || total !== extent) {
@@ -141,6 +151,8 @@ const without = (shape: Shape, axis: number): Shape => shape.filter((_, a) => a 
 
 /** The slices of an axis, without that axis: the inverse of `stack`. */
 export function unstack(x: Tensor, axis = 0): Tensor[] {
+  assertTensor('unstack', x);
+  checkMovable('unstack', x);
   const at = normalizeAxis('unstack', axis, x.rank);
   const extent = x.shape[at] as number;
   if (extent === 0) return [];
@@ -152,13 +164,13 @@ const rollOp: Op<readonly number[]> = {
   name: 'roll',
   forward: ([x], shifts) =>
     scope(() => {
-      let y = reshape(x as Tensor, (x as Tensor).shape);
+      let y = x as Tensor;
       shifts.forEach((shift, axis) => {
         const extent = y.shape[axis] as number;
         const cut = extent === 0 ? 0 : ((-shift % extent) + extent) % extent;
         if (cut !== 0) y = joinAlong('roll', [along(y, axis, cut, extent), along(y, axis, 0, cut)], axis);
       });
-      return y;
+      return apart(y, x as Tensor);
     }),
   backward: ({ grad, attrs: shifts }) => [
     () =>
@@ -179,7 +191,9 @@ export function roll(
   shift: number | readonly number[],
   axes?: number | readonly number[],
 ): Tensor {
-  const shifts = typeof shift === 'number' ? [shift] : shift;
+  assertTensor('roll', x);
+  checkMovable('roll', x);
+  const shifts = Array.isArray(shift) ? (shift as readonly number[]) : [shift as number];
   for (const by of shifts) whole('roll', 'shift', by);
   if (axes === undefined) {
     const total = shifts.reduce((sum, by) => sum + by, 0);

@@ -17,6 +17,8 @@ import type { Device } from '../runtime/device.ts';
 import { add, mul } from './binary.ts';
 import { eye, tensor } from './create.ts';
 import { matmul } from './matmul.ts';
+import { assertTensor } from './operand.ts';
+import { checkOptions } from './options.ts';
 import { expandDims, permute, squeeze } from './shape.ts';
 
 const swapLast = (x: Tensor): Tensor =>
@@ -76,9 +78,9 @@ const choleskyOp: Op = {
 };
 
 /** ∂b = op(a)⁻ᵀ·g; ∂a = −∂b·xᵀ, or its transpose. */
-const solveOp: Op<SolveAttrs> = {
-  name: 'solve',
-  forward: (inputs, attrs) => runKernel1('solve', solveKernel, inputs, attrs),
+const solving = (name: string): Op<SolveAttrs> => ({
+  name,
+  forward: (inputs, attrs) => runKernel1(name, solveKernel, inputs, attrs),
   saves: ([a], [x], [needsA]) => [a, needsA ? x : undefined],
   backward({ grad, saved, attrs: { transpose } }) {
     const [a, x] = saved as [Tensor, Tensor];
@@ -93,10 +95,12 @@ const solveOp: Op<SolveAttrs> = {
       right,
     ];
   },
-};
+});
+const solveOp = solving('solve');
+const inverseOp = solving('inverse');
 
 function checkMatrix(op: string, a: Tensor): void {
-  a.assertAlive(op);
+  assertTensor(op, a);
   const rows = a.shape[a.rank - 2];
   if (a.rank < 2 || rows !== rowsOf(a))
     throw new ShapeError(`${op}: shape ${formatShape(a.shape)} is no batch of square matrices, (…, n, n).`);
@@ -112,7 +116,7 @@ function checkMatrix(op: string, a: Tensor): void {
 /** Brings a matrix and a right side to the same leading axes, and calls `body`; a vector is a column. */
 function withRight(op: string, a: Tensor, b: Tensor, body: (a: Tensor, b: Tensor) => Tensor): Tensor {
   checkMatrix(op, a);
-  b.assertAlive(op);
+  assertTensor(op, b);
   return scope(() => {
     const column = b.rank === 1 ? expandDims(b, 1) : b;
     if (column.rank < 2 || column.shape[column.rank - 2] !== rowsOf(a)) {
@@ -158,13 +162,13 @@ export interface SolveTriangularOptions {
 }
 
 /** The solution of a·x = b for a triangular a; shapes as for `solve`. NaN where a has a zero on its diagonal. */
-export const solveTriangular = (a: Tensor, b: Tensor, options: SolveTriangularOptions = {}): Tensor =>
-  withRight('solveTriangular', a, b, (left, right) =>
-    apply(triangularOp, [left, right], {
-      lower: options.lower ?? true,
-      transpose: options.transposeA ?? false,
-    }),
+export function solveTriangular(a: Tensor, b: Tensor, options: SolveTriangularOptions = {}): Tensor {
+  checkOptions('solveTriangular', options, ['lower', 'transposeA'], 'a, b');
+  const { lower = true, transposeA = false } = options;
+  return withRight('solveTriangular', a, b, (left, right) =>
+    apply(triangularOp, [left, right], { lower, transpose: transposeA }),
   );
+}
 
 /**
  * a⁻¹ for a (…, n, n); NaN where a is singular. `solve` is faster and more accurate than a product with the inverse.
@@ -175,6 +179,6 @@ export function inverse(a: Tensor): Tensor {
   checkMatrix('inverse', a);
   return scope(() => {
     const identity = broadcastTo(eye(rowsOf(a), rowsOf(a), { device: a.device }), a.shape);
-    return apply(solveOp, [a, identity], { transpose: false });
+    return apply(inverseOp, [a, identity], { transpose: false });
   });
 }

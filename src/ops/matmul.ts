@@ -4,19 +4,13 @@ import { sumTo } from '../autograd/engine-ops.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
-import { mul, sub } from './binary.ts';
+import { activationGrad, epilogueActivations, isEpilogueActivation } from './epilogue.ts';
+import { assertTensor } from './operand.ts';
+import { checkOptions } from './options.ts';
 import { expandDims, squeeze } from './shape.ts';
-import { square, step } from './unary.ts';
-
-/** The derivative of each activation, from its output. */
-const activationGrad: Record<MatmulAttrs['activation'], (g: Tensor, y: Tensor) => Tensor> = {
-  linear: (g) => g,
-  relu: (g, y) => mul(g, step(y)),
-  sigmoid: (g, y) => mul(g, mul(y, sub(1, y))),
-  tanh: (g, y) => mul(g, sub(1, square(y))),
-};
 
 const matmulOp: Op<MatmulAttrs> = {
   name: 'matmul',
@@ -64,12 +58,16 @@ export interface MatmulOptions {
  * @throws ShapeError when the inner extents differ, for scalars, and for a transposed vector.
  */
 export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tensor {
+  assertTensor('matmul', a);
+  assertTensor('matmul', b);
+  checkOptions('matmul', options, ['transposeA', 'transposeB', 'bias', 'activation'], 'a, b');
   const { transposeA = false, transposeB = false, bias, activation = 'linear' } = options;
-  if (!Object.hasOwn(activationGrad, activation)) {
+  if (!isEpilogueActivation(activation)) {
     throw new ArgumentError(
-      `matmul: no activation '${String(activation)}'; use one of ${Object.keys(activationGrad).join(', ')}, or apply a function to the result.`,
+      `matmul: no activation ${describe(activation)}; use one of ${epilogueActivations.join(', ')}, or apply a function to the result.`,
     );
   }
+  if (bias !== undefined) assertTensor('matmul', bias);
   if (a.rank === 0 || b.rank === 0) {
     throw new ShapeError(
       `matmul: shapes ${formatShape(a.shape)} and ${formatShape(b.shape)}; a scalar has no rows, use mul().`,
@@ -84,8 +82,6 @@ export function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Tenso
   }
   if (columnVector && bias)
     throw new ShapeError('matmul: a bias needs a matrix on the right; add() it to the result instead.');
-  if (rowVector) a.assertAlive('matmul');
-  if (columnVector) b.assertAlive('matmul');
   const attrs: MatmulAttrs = { transposeA, transposeB, bias: bias !== undefined, activation };
   const product = (left: Tensor, right: Tensor): Tensor =>
     apply(matmulOp, bias ? [left, right, bias] : [left, right], attrs);

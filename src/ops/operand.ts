@@ -1,24 +1,36 @@
 /** What ops accept besides tensors, and how it becomes one. */
 import { fillKernel } from '../../kernels/fill.ts';
-import { Tensor } from '../autograd/tensor.ts';
+import { assertTensor, Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { type DType, isFloat } from '../core/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { ArgumentError, DeviceMismatchError, DTypeError, ShapeError } from '../core/errors.ts';
+import { broadcastShapes } from '../core/shape.ts';
 import type { Device, Operand } from '../runtime/device.ts';
+
+export { assertTensor };
+
+/** Refuses what is no list of tensors. */
+export function assertTensors(op: string, list: unknown): asserts list is readonly Tensor[] {
+  if (!Array.isArray(list)) {
+    throw new ArgumentError(`${op}: takes a list of tensors; pass one, such as [a, b].`);
+  }
+  for (const x of list as unknown[]) assertTensor(op, x);
+}
+
+/** Refuses packed bytes, which ops that move elements would have to unpack. */
+export function checkMovable(op: string, x: Tensor): void {
+  if (x.dtype === 'uint8')
+    throw new DTypeError(`${op}: packed uint8 cannot be moved; cast it to float or int32 first.`);
+}
 
 /** A tensor, or a number that stands for a tensor of equal values. */
 export type TensorLike = Tensor | number;
-
-/** Refuses what is no tensor, before its fields are read. */
-export function assertTensor(op: string, x: unknown): asserts x is Tensor {
-  if (x instanceof Tensor) return;
-  throw new ArgumentError(`${op}: ${String(x)} is not a tensor; make one with tensor(…).`);
-}
 
 /** Refuses a shape that is no list. */
 export function assertList(op: string, what: 'shape' | 'axes', list: unknown): void {
   if (Array.isArray(list)) return;
   const Kind = what === 'shape' ? ShapeError : ArgumentError;
-  throw new Kind(`${op}: ${what} ${String(list)} is no array; pass one, such as [0, 1].`);
+  throw new Kind(`${op}: ${what} ${describe(list)} is no array; pass one, such as [0, 1].`);
 }
 
 const DTYPES: readonly unknown[] = ['float', 'float32', 'float64', 'int32', 'bool', 'uint8'];
@@ -35,7 +47,7 @@ export function assertDType(op: string, dtype: unknown): void {
 export function scalarLike(op: string, value: number, device: Device, dtype: DType): Tensor {
   if (typeof value !== 'number')
     throw new ArgumentError(
-      `${op}: ${String(value)} is neither a tensor nor a number; make one with tensor(…).`,
+      `${op}: ${describe(value)} is neither a tensor nor a number; make one with tensor(…).`,
     );
   if (!isFloat(dtype) && !Number.isInteger(value)) {
     throw new DTypeError(
@@ -43,6 +55,26 @@ export function scalarLike(op: string, value: number, device: Device, dtype: DTy
     );
   }
   return Tensor.adopt(device.run(op, fillKernel, [], { shape: [], dtype, value })[0] as Operand, 'full');
+}
+
+/** Refuses operands that cannot be combined element by element: they must be floats of one device that broadcast. */
+export function checkFloats(op: string, ...values: readonly TensorLike[]): void {
+  const tensors: Tensor[] = [];
+  for (const value of values) {
+    if (typeof value === 'number') continue;
+    assertTensor(op, value);
+    tensors.push(value);
+  }
+  const [first] = tensors;
+  if (!first)
+    throw new ArgumentError(`${op}: at least one operand must be a tensor; make one with tensor(…).`);
+  for (const { device, dtype } of tensors) {
+    if (device !== first.device)
+      throw new DeviceMismatchError(`${op}: its tensors live on different devices; use toDevice() first.`);
+    if (!isFloat(dtype))
+      throw new DTypeError(`${op}: takes floats, got ${dtype}; cast it first: cast(x, 'float').`);
+  }
+  broadcastShapes(op, ...tensors.map(({ shape }) => shape));
 }
 
 /** Hands `use` the values as tensors of one device; those made from numbers live as long as `use` runs. */

@@ -2,10 +2,13 @@
 import { broadcastTo } from '../autograd/engine-ops.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
 import { joinAlong } from './join.ts';
-import { reshape } from './shape.ts';
+import { assertTensor, checkMovable } from './operand.ts';
+import { checkOptions } from './options.ts';
+import { apart } from './shape.ts';
 import { along, flip, place } from './slice.ts';
 
 export type PadMode = 'constant' | 'edge' | 'reflect';
@@ -26,6 +29,11 @@ export type Paddings = number | readonly [number, number] | readonly (readonly [
 const MODES: readonly PadMode[] = ['constant', 'edge', 'reflect'];
 
 function pairsOf(paddings: Paddings, x: Tensor): readonly (readonly [number, number])[] {
+  if (typeof paddings !== 'number' && !Array.isArray(paddings as unknown)) {
+    throw new ArgumentError(
+      `pad: paddings ${describe(paddings)}; pass a number, a pair, or a pair for each axis.`,
+    );
+  }
   const pairs =
     typeof paddings === 'number'
       ? x.shape.map(() => [paddings, paddings] as const)
@@ -39,7 +47,7 @@ function pairsOf(paddings: Paddings, x: Tensor): readonly (readonly [number, num
   }
   for (const pair of pairs) {
     if (!Array.isArray(pair) || pair.length !== 2 || pair.some((size) => !Number.isInteger(size) || size < 0))
-      throw new ArgumentError(`pad: [${String(pair)}] is no pair of whole numbers ≥ 0; cut with slice().`);
+      throw new ArgumentError(`pad: ${describe(pair)} is no pair of whole numbers ≥ 0; cut with slice().`);
   }
   return pairs;
 }
@@ -58,27 +66,33 @@ function border(x: Tensor, axis: number, size: number, mode: PadMode, before: bo
   return flip(along(x, axis, from, to), axis);
 }
 
-/** x with more elements around it, as NumPy's `pad`. */
-export function pad(
-  x: Tensor,
-  paddings: Paddings,
-  { mode = 'constant', value = 0 }: PadOptions = {},
-): Tensor {
-  if (!MODES.includes(mode))
+/**
+ * x with more elements around it, as NumPy's `pad`.
+ *
+ * @throws ShapeError where `edge` or `reflect` have too few elements to take; ArgumentError for a `value` beside them.
+ */
+export function pad(x: Tensor, paddings: Paddings, options: PadOptions = {}): Tensor {
+  assertTensor('pad', x);
+  checkOptions('pad', options, ['mode', 'value'], 'x, paddings');
+  checkMovable('pad', x);
+  const { mode = 'constant', value = 0 } = options;
+  if (!MODES.includes(mode)) {
     throw new ArgumentError(
-      `pad: no mode '${mode}'; there are ${MODES.map((name) => `'${name}'`).join(', ')}.`,
+      `pad: no mode ${describe(mode)}; there are ${MODES.map((name) => `'${name}'`).join(', ')}.`,
     );
+  }
+  if (mode !== 'constant' && options.value !== undefined) {
+    throw new ArgumentError(
+      `pad: a value of ${describe(options.value)} in mode '${mode}', which fills with elements of x; leave it away.`,
+    );
+  }
+  if (typeof value !== 'number')
+    throw new ArgumentError(`pad: the value ${describe(value)} is no number; pass a number.`);
   const pairs = pairsOf(paddings, x);
   if (mode === 'constant') {
-    return place(x, {
-      shape: x.shape.map(
-        (extent, axis) =>
-          extent + (pairs[axis] as [number, number])[0] + (pairs[axis] as [number, number])[1],
-      ),
-      start: pairs.map(([before]) => before),
-      step: x.shape.map(() => 1),
-      value,
-    });
+    const shape = pairs.map(([before, behind], axis) => before + (x.shape[axis] as number) + behind);
+    const start = pairs.map(([before]) => before);
+    return place(x, { shape, start, step: shape.map(() => 1), value }, 'pad');
   }
   pairs.forEach(([before, behind], axis) => {
     const extent = x.shape[axis] as number;
@@ -89,18 +103,16 @@ export function pad(
         `[${before}, ${behind}]. Pad less, or in mode 'constant'.`,
     );
   });
-  return scope(() =>
-    pairs.reduce(
-      (y, [before, behind], axis) => {
-        if (before === 0 && behind === 0) return y;
-        const parts = [
-          ...(before > 0 ? [border(y, axis, before, mode, true)] : []),
-          y,
-          ...(behind > 0 ? [border(y, axis, behind, mode, false)] : []),
-        ];
-        return joinAlong('pad', parts, axis);
-      },
-      reshape(x, x.shape),
-    ),
-  );
+  return scope(() => {
+    const y = pairs.reduce((inner, [before, behind], axis) => {
+      if (before === 0 && behind === 0) return inner;
+      const parts = [
+        ...(before > 0 ? [border(inner, axis, before, mode, true)] : []),
+        inner,
+        ...(behind > 0 ? [border(inner, axis, behind, mode, false)] : []),
+      ];
+      return joinAlong('pad', parts, axis);
+    }, x);
+    return apart(y, x);
+  });
 }

@@ -1,19 +1,22 @@
 /** Reductions over any axes, all of them by default. */
 import { argReduceKernel } from '../../kernels/arg-reduce.ts';
 import { type ReduceOp, reduceKernel } from '../../kernels/reduce.ts';
+import { unaryKernel } from '../../kernels/unary.ts';
 import { broadcastTo } from '../autograd/engine-ops.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { apply, type BackwardContext, type GradientThunk, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError } from '../core/errors.ts';
+import { describe } from '../core/describe.ts';
+import { isFloat } from '../core/dtype.ts';
+import { ArgumentError, DTypeError } from '../core/errors.ts';
 import { normalizeAxes, normalizeAxis, reducedShape, type Shape, sizeOf } from '../core/shape.ts';
-import { mul, sub, where } from './binary.ts';
+import { div, mul, mulZero, sub, where } from './binary.ts';
 import { equal } from './compare.ts';
 import { arange } from './create.ts';
 import { assertTensor } from './operand.ts';
+import { checkOptions } from './options.ts';
 import { permute, reshape } from './shape.ts';
-import { sign, sqrt } from './unary.ts';
 
 export type Axes = number | readonly number[];
 
@@ -62,12 +65,6 @@ const sumSquaresOp = reduceOp(
   'input',
   (c) => () => mul(spreadGrad(c), mul(c.saved[0] as Tensor, 2)),
 );
-const sumAbsOp = reduceOp(
-  'norm1',
-  'sumAbs',
-  'input',
-  (c) => () => mul(spreadGrad(c), sign(c.saved[0] as Tensor)),
-);
 
 /** The gradient goes to the first of the largest (or smallest) elements. */
 const extremum = (name: 'max' | 'min'): Op<Attrs> =>
@@ -97,9 +94,17 @@ function extremeMask(name: 'max' | 'min', x: Tensor, axes: readonly number[]): T
 const permuteIfNeeded = (x: Tensor, order: readonly number[]): Tensor =>
   order.every((axis, index) => axis === index) ? x : permute(x, order);
 
-function attrsOf(op: string, x: Tensor, { axis, keepDims = false }: ReduceOptions): Attrs {
+const REDUCE_OPTIONS = ['axis', 'keepDims'] as const;
+
+function attrsOf(
+  op: string,
+  x: Tensor,
+  options: ReduceOptions,
+  known: readonly (keyof VarianceOptions)[] = REDUCE_OPTIONS,
+): Attrs {
   assertTensor(op, x);
-  x.assertAlive(op);
+  checkOptions<VarianceOptions>(op, options, known);
+  const { axis, keepDims = false } = options;
   return { axes: normalizeAxes(op, axis, x.rank), keepDims };
 }
 
@@ -133,14 +138,17 @@ export interface VarianceOptions extends ReduceOptions {
   correction?: number;
 }
 
-/** Σ (x − mean)² / (n − correction), in two passes. */
-export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
+function varianceOf(op: string, x: Tensor, options: VarianceOptions): Tensor {
+  const attrs = attrsOf(op, x, options, [...REDUCE_OPTIONS, 'correction']);
   const { correction = 0 } = options;
-  const attrs = attrsOf('variance', x, options);
+  if (!Number.isFinite(correction))
+    throw new ArgumentError(`${op}: correction is ${describe(correction)}; pass a finite number.`);
+  if (!isFloat(x.dtype))
+    throw new DTypeError(`${op}: takes floats, got ${x.dtype}; cast it first: cast(x, 'float').`);
   const n = countAlong(x, attrs.axes);
   if (n - correction <= 0)
     throw new ArgumentError(
-      `variance: ${n} elements with correction ${correction} leave the divisor ${n - correction}.`,
+      `${op}: ${n} elements with correction ${correction} leave the divisor ${n - correction}.`,
     );
   return scope(() => {
     const centred = sub(x, mean(x, { axis: attrs.axes, keepDims: true }));
@@ -148,17 +156,26 @@ export function variance(x: Tensor, options: VarianceOptions = {}): Tensor {
   });
 }
 
-/** √variance */
+/** Σ (x − mean)² / (n − correction), in two passes. */
+export const variance = (x: Tensor, options: VarianceOptions = {}): Tensor =>
+  varianceOf('variance', x, options);
+
+/** √s whose gradient is 0 at 0. */
+const rootOp: Op = {
+  name: 'std',
+  forward: ([s]) => runKernel1('std', unaryKernel, [s as Tensor], { op: 'sqrt' }),
+  saves: (_inputs, [y]) => [y],
+  backward: ({ grad, saved: [y] }) => [
+    () => {
+      const zero = equal(y as Tensor, 0);
+      return mulZero(where(zero, 0, grad), div(0.5, where(zero, 1, y as Tensor)));
+    },
+  ],
+};
+
+/** √variance; the gradient of a group of equal values is 0. */
 export const std = (x: Tensor, options: VarianceOptions = {}): Tensor =>
-  scope(() => sqrt(variance(x, options)));
-
-/** Σ |x| */
-export const norm1 = (x: Tensor, options: ReduceOptions = {}): Tensor =>
-  apply(sumAbsOp, [x], attrsOf('norm1', x, options));
-
-/** √Σ x²; the gradient at 0 is NaN, as the norm has none there. */
-export const norm2 = (x: Tensor, options: ReduceOptions = {}): Tensor =>
-  scope(() => sqrt(sumSquares(x, options)));
+  scope(() => apply(rootOp, [varianceOf('std', x, options)], undefined));
 
 const predicate =
   (op: 'all' | 'any') =>
@@ -178,10 +195,11 @@ export interface ArgOptions {
 
 const argReduce =
   (op: 'argMax' | 'argMin') =>
-  (x: Tensor, { axis, keepDims = false }: ArgOptions = {}): Tensor =>
+  (x: Tensor, options: ArgOptions = {}): Tensor =>
     noGrad(() => {
       assertTensor(op, x);
-      x.assertAlive(op);
+      checkOptions(op, options, REDUCE_OPTIONS);
+      const { axis, keepDims = false } = options;
       if (axis !== undefined) {
         return runKernel1(op, argReduceKernel, [x], { op, axis: normalizeAxis(op, axis, x.rank), keepDims });
       }

@@ -3,12 +3,15 @@
  * read back (a mask, or sorted values) and must not stand inside `scope` or a captured step.
  */
 import { noGrad } from '../autograd/modes.ts';
+import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
 import { DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, sizeOf } from '../core/shape.ts';
 import { tensor } from './create.ts';
+import { assertTensor } from './operand.ts';
+import { checkOptions } from './options.ts';
 import { reshape } from './shape.ts';
-import { argsort, selectRows } from './sort.ts';
+import { firstPositions, selectRows } from './sort.ts';
 
 const positionsOf = (data: ArrayLike<number>): number[] => {
   const positions: number[] = [];
@@ -18,7 +21,7 @@ const positionsOf = (data: ArrayLike<number>): number[] => {
 
 /** The coordinates of the elements other than 0, int32 (count, rank), in row-major order; NaN is not 0. */
 export async function nonzero(x: Tensor): Promise<Tensor> {
-  x.assertAlive('nonzero');
+  assertTensor('nonzero', x);
   const { shape, rank, device } = x;
   const positions = positionsOf(await x.data());
   const coordinates = new Int32Array(positions.length * rank);
@@ -40,8 +43,8 @@ export async function nonzero(x: Tensor): Promise<Tensor> {
  * @throws ShapeError when the mask does not cover the first axes of x.
  */
 export async function booleanMask(x: Tensor, mask: Tensor): Promise<Tensor> {
-  x.assertAlive('booleanMask');
-  mask.assertAlive('booleanMask');
+  assertTensor('booleanMask', x);
+  assertTensor('booleanMask', mask);
   if (mask.dtype !== 'bool')
     throw new DTypeError(`booleanMask: the mask is ${mask.dtype}; compare it or cast it to bool.`);
   if (mask.rank > x.rank || mask.shape.some((extent, axis) => extent !== x.shape[axis])) {
@@ -50,12 +53,10 @@ export async function booleanMask(x: Tensor, mask: Tensor): Promise<Tensor> {
     );
   }
   const positions = Int32Array.from(positionsOf(await mask.data()));
-  const rows = reshape(x, [sizeOf(mask.shape), ...x.shape.slice(mask.rank)]);
-  const indices = tensor(positions, { device: x.device });
-  const result = selectRows(rows, indices);
-  indices.dispose();
-  rows.dispose();
-  return result;
+  return scope(() => {
+    const rows = reshape(x, [sizeOf(mask.shape), ...x.shape.slice(mask.rank)]);
+    return selectRows('booleanMask', rows, tensor(positions, { device: x.device }));
+  });
 }
 
 export interface UniqueOptions {
@@ -74,17 +75,18 @@ export interface UniqueResult {
 
 /** The distinct elements of a tensor. No gradient. */
 export async function unique(x: Tensor, options: UniqueOptions = {}): Promise<UniqueResult> {
-  x.assertAlive('unique');
+  assertTensor('unique', x);
+  checkOptions('unique', options, ['returnInverse']);
   const { shape, device, size } = x;
-  const [values, order] = noGrad(() => {
-    const flat = reshape(x, [size]);
-    const indices = argsort(flat);
-    const sorted = selectRows(flat, indices);
-    flat.dispose();
-    return [sorted, indices] as const;
-  });
+  const { sorted, order } = scope(() =>
+    noGrad(() => {
+      const flat = reshape(x, [size]);
+      const order = firstPositions('unique', flat, 0);
+      return { sorted: selectRows('unique', flat, order), order };
+    }),
+  );
   try {
-    const [data, places] = await Promise.all([values.data(), order.data()]);
+    const [data, places] = await Promise.all([sorted.data(), order.data()]);
     const starts: number[] = [];
     const inverse = new Int32Array(size);
     for (let index = 0; index < size; index++) {
@@ -95,16 +97,17 @@ export async function unique(x: Tensor, options: UniqueOptions = {}): Promise<Un
       inverse[places[index] as number] = starts.length - 1;
     }
     const counts = Int32Array.from(starts, (start, index) => (starts[index + 1] ?? size) - start);
-    const at = tensor(Int32Array.from(starts), { device });
-    const result: UniqueResult = {
-      values: noGrad(() => selectRows(values, at)),
-      counts: tensor(counts, { device }),
-    };
-    at.dispose();
-    if (options.returnInverse) result.inverse = tensor(inverse, { device, shape });
-    return result;
+    return scope(() => {
+      const at = tensor(Int32Array.from(starts), { device });
+      const result: UniqueResult = {
+        values: selectRows('unique', sorted, at),
+        counts: tensor(counts, { device }),
+      };
+      if (options.returnInverse) result.inverse = tensor(inverse, { device, shape });
+      return result;
+    });
   } finally {
-    values.dispose();
+    sorted.dispose();
     order.dispose();
   }
 }

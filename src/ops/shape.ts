@@ -1,6 +1,13 @@
-/** Shapes: free views (reshape and its kin), and copies by strides (permute). */
+/**
+ * Shapes: free views (reshape and its kin), and copies by strides (permute).
+ *
+ * The rule about memory: `reshape`, `flatten`, `squeeze`, `expandDims`, `linear` and `detach()` return views, always, and
+ * so do `dropout` and its relatives where they add no noise (not in training, at rate or deviation 0); a write in place
+ * (`assign`) through one handle is seen through all. Every other op returns memory of its own, always: a call that happens
+ * to change nothing, such as `tile(x, 1)` or `roll(x, 0)`, returns a copy.
+ */
 import { copyKernel } from '../../kernels/copy.ts';
-import { broadcastTo as stretch } from '../autograd/engine-ops.ts';
+import { copyOf, broadcastTo as stretch } from '../autograd/engine-ops.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
@@ -15,6 +22,9 @@ import {
 } from '../core/shape.ts';
 import { assertList, assertTensor } from './operand.ts';
 
+/** y, or a copy of it where it would share memory with x. */
+export const apart = (y: Tensor, x: Tensor): Tensor => (y.storage === x.storage ? copyOf(y) : y);
+
 /**
  * Repeats x along new and stretched axes until it has `shape`.
  *
@@ -22,9 +32,9 @@ import { assertList, assertTensor } from './operand.ts';
  */
 export function broadcastTo(x: Tensor, shape: Shape): Tensor {
   assertTensor('broadcastTo', x);
-  x.assertAlive('broadcastTo');
-  const y = stretch(x, shape);
-  return y === x ? x.alias() : y;
+  assertList('broadcastTo', 'shape', shape);
+  checkShape('broadcastTo', shape);
+  return apart(stretch(x, shape), x);
 }
 
 const reshapeOp: Op<Shape> = {
@@ -62,6 +72,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 
 /** All elements in one axis, or those of the axes from `startAxis` to `endAxis`. */
 export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
+  assertTensor('flatten', x);
   if (x.rank === 0) return reshape(x, [1]);
   const start = normalizeAxis('flatten', startAxis, x.rank);
   const end = normalizeAxis('flatten', endAxis, x.rank);
@@ -78,6 +89,7 @@ export function flatten(x: Tensor, startAxis = 0, endAxis = -1): Tensor {
 
 /** Drops axes of extent 1: the named ones, or all. */
 export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
+  assertTensor('squeeze', x);
   const list =
     axes === undefined
       ? x.shape.flatMap((extent, axis) => (extent === 1 ? [axis] : []))
@@ -96,16 +108,17 @@ export function squeeze(x: Tensor, axes?: number | readonly number[]): Tensor {
 
 /** Inserts an axis of extent 1 before `axis` of the result. */
 export function expandDims(x: Tensor, axis: number): Tensor {
+  assertTensor('expandDims', x);
   const at = normalizeAxis('expandDims', axis, x.rank + 1);
   return reshape(x, [...x.shape.slice(0, at), 1, ...x.shape.slice(at)]);
 }
 
-const permuteOp: Op<readonly number[]> = {
-  name: 'permute',
+const permutation = (name: string): Op<readonly number[]> => ({
+  name,
   forward([x], axes) {
     const input = x as Tensor;
     const strides = stridesOf(input.shape);
-    return runKernel1('permute', copyKernel, [input], {
+    return runKernel1(name, copyKernel, [input], {
       shape: axes.map((axis) => input.shape[axis] as number),
       strides: axes.map((axis) => strides[axis] as number),
       offset: 0,
@@ -118,21 +131,29 @@ const permuteOp: Op<readonly number[]> = {
         axes.map((_, axis) => axes.indexOf(axis)),
       ),
   ],
-};
+});
+const permuteOp = permutation('permute');
+const transposeOp = permutation('transpose');
+
+function permuted(op: Op<readonly number[]>, x: Tensor, axes: readonly number[]): Tensor {
+  assertList(op.name, 'axes', axes);
+  const list = axes.map((axis) => normalizeAxis(op.name, axis, x.rank));
+  if (list.length !== x.rank || new Set(list).size !== x.rank) {
+    throw new ArgumentError(
+      `${op.name}: [${axes.join(', ')}] must name each of the ${x.rank} axes of ${formatShape(x.shape)} once.`,
+    );
+  }
+  return apply(op, [x], list);
+}
 
 /** Axis i of the result is axis `axes[i]` of x. */
 export function permute(x: Tensor, axes: readonly number[]): Tensor {
   assertTensor('permute', x);
-  assertList('permute', 'axes', axes);
-  const list = axes.map((axis) => normalizeAxis('permute', axis, x.rank));
-  if (list.length !== x.rank || new Set(list).size !== x.rank) {
-    throw new ArgumentError(
-      `permute: [${axes.join(', ')}] must name each of the ${x.rank} axes of ${formatShape(x.shape)} once.`,
-    );
-  }
-  return apply(permuteOp, [x], list);
+  return permuted(permuteOp, x, axes);
 }
 
 /** Reverses the axes, or permutes them by `axes`, as in NumPy. */
-export const transpose = (x: Tensor, axes?: readonly number[]): Tensor =>
-  permute(x, axes ?? x.shape.map((_, axis) => x.rank - 1 - axis));
+export function transpose(x: Tensor, axes?: readonly number[]): Tensor {
+  assertTensor('transpose', x);
+  return permuted(transposeOp, x, axes === undefined ? x.shape.map((_, axis) => x.rank - 1 - axis) : axes);
+}

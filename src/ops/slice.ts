@@ -3,9 +3,11 @@ import { copyKernel } from '../../kernels/copy.ts';
 import { type PlaceAttrs, placeKernel } from '../../kernels/place.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
-import type { Tensor } from '../autograd/tensor.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { describe } from '../core/describe.ts';
 import { ArgumentError, IndexError, ShapeError } from '../core/errors.ts';
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, stridesOf } from '../core/shape.ts';
+import { assertTensor, checkMovable } from './operand.ts';
 import { reshape } from './shape.ts';
 
 /** `out[c] = x[start + c·step]`; the region lies inside of x. */
@@ -31,9 +33,13 @@ const sliceOp: Op<Region> = {
   ],
 };
 
-const placeOp: Op<PlaceAttrs> = {
+interface Place extends PlaceAttrs {
+  readonly op: string;
+}
+
+const placeOp: Op<Place> = {
   name: 'place',
-  forward: ([x], attrs) => runKernel1('place', placeKernel, [x as Tensor], attrs),
+  forward: ([x], { op, ...attrs }) => runKernel1(op, placeKernel, [x as Tensor], attrs),
   backward: ({ grad, attrs: { start, step }, inputs: [input] }) => [
     () => sliceRegion(grad, { shape: (input as { shape: Shape }).shape, start, step }),
   ],
@@ -42,8 +48,9 @@ const placeOp: Op<PlaceAttrs> = {
 /** The part of x that a region names; it must lie inside of x. */
 export const sliceRegion = (x: Tensor, region: Region): Tensor => apply(sliceOp, [x], region);
 
-/** x as a strided region of a larger tensor that holds `value` elsewhere: the adjoint of a slice. */
-export const place = (x: Tensor, attrs: PlaceAttrs): Tensor => apply(placeOp, [x], attrs);
+/** x as a strided region of a larger tensor that holds `value` elsewhere: the adjoint of a slice. `op` calls it. */
+export const place = (x: Tensor, attrs: PlaceAttrs, op = 'place'): Tensor =>
+  apply(placeOp, [x], { ...attrs, op });
 
 /** Elements `from` to `to`, exclusive, of one axis. */
 export function along(x: Tensor, axis: number, from: number, to: number): Tensor {
@@ -61,9 +68,10 @@ export type SliceRange = readonly [start?: number | null, end?: number | null, s
 export type SliceList = readonly (number | null)[];
 
 /** A whole number, or an error that says what is none. */
-export function whole(op: string, what: string, value: number): number {
-  if (!Number.isInteger(value)) throw new ArgumentError(`${op}: ${what} ${value} is no whole number.`);
-  return value;
+export function whole(op: string, what: string, value: unknown): number {
+  if (!Number.isInteger(value))
+    throw new ArgumentError(`${op}: ${what} ${describe(value)} is no whole number; pass one.`);
+  return value as number;
 }
 
 /** Python's rule: bounds below 0 count from the end, and all are cut off at the ends. */
@@ -87,6 +95,35 @@ function pick(index: number, axis: number, extent: number): SliceRange {
   const at = whole('slice', 'index', index) + (index < 0 ? extent : 0);
   if (at < 0 || at >= extent) throw new IndexError('slice', axis, index, -extent, extent);
   return [at, at + 1];
+}
+
+function assertBounds(what: string, list: unknown): void {
+  if (list == null || Array.isArray(list)) return;
+  throw new ArgumentError(`slice: ${what} ${describe(list)} is no array; pass a list for the leading axes.`);
+}
+
+/** Refuses what is no object from axes to positions and ranges; their numbers are judged where they are used. */
+function assertRanges(ranges: unknown): asserts ranges is Record<string, number | SliceRange> {
+  if (
+    typeof ranges !== 'object' ||
+    ranges === null ||
+    ArrayBuffer.isView(ranges) ||
+    ranges instanceof Tensor
+  ) {
+    throw new ArgumentError(
+      `slice: ${typeof ranges === 'number' ? ranges : 'this'} is no list of starts and no object of ranges; pass [start, …], or ` +
+        '{ axis: position } for one position.',
+    );
+  }
+  for (const [key, range] of Object.entries(ranges)) {
+    if (!/^-?\d+$/.test(key))
+      throw new ArgumentError(`slice: '${key}' is no axis; name axes by whole numbers.`);
+    if (typeof range === 'number' || (Array.isArray(range) && range.length <= 3)) continue;
+    throw new ArgumentError(
+      `slice: axis ${key} has ${Array.isArray(range) ? `a range of ${range.length} numbers` : String(range)}; give a ` +
+        'position, or [start, end, step].',
+    );
+  }
 }
 
 /**
@@ -114,10 +151,13 @@ export function slice(
   ends?: SliceList | null,
   steps?: SliceList | null,
 ): Tensor {
+  assertTensor('slice', x);
   const ranges: SliceRange[] = x.shape.map(() => []);
   const dropped: number[] = [];
   if (Array.isArray(first)) {
     const starts = first as SliceList;
+    assertBounds('ends', ends);
+    assertBounds('steps', steps);
     const longest = Math.max(starts.length, ends?.length ?? 0, steps?.length ?? 0);
     if (longest > x.rank) {
       throw new ShapeError(`slice: ranges for ${longest} axes, but ${formatShape(x.shape)} has ${x.rank}.`);
@@ -125,8 +165,13 @@ export function slice(
     for (let axis = 0; axis < longest; axis++)
       ranges[axis] = [starts[axis] ?? null, ends?.[axis] ?? null, steps?.[axis] ?? null];
   } else {
+    assertRanges(first);
+    if (ends != null || steps != null)
+      throw new ArgumentError(
+        'slice: ends and steps go with a list of starts; an object holds whole ranges.',
+      );
     const named = new Set<number>();
-    for (const [key, range] of Object.entries(first as Record<string, number | SliceRange>)) {
+    for (const [key, range] of Object.entries(first)) {
       const axis = normalizeAxis('slice', Number(key), x.rank);
       if (named.has(axis)) throw new ArgumentError(`slice: axis ${axis} is named twice.`);
       named.add(axis);
@@ -165,5 +210,8 @@ const flipOp: Op<readonly number[]> = {
 };
 
 /** The elements in reverse order along the named axes, all of them by default. */
-export const flip = (x: Tensor, axes?: number | readonly number[]): Tensor =>
-  apply(flipOp, [x], normalizeAxes('flip', axes, x.rank));
+export function flip(x: Tensor, axes?: number | readonly number[]): Tensor {
+  assertTensor('flip', x);
+  checkMovable('flip', x);
+  return apply(flipOp, [x], normalizeAxes('flip', axes, x.rank));
+}

@@ -1,10 +1,13 @@
 /** Elementwise functions of one tensor. One table row per op: how its derivative is computed, and from what. */
 import { type UnaryName, unaryKernel } from '../../kernels/unary.ts';
 import { apply, type Op, runKernel1 } from '../autograd/op.ts';
+import { noteOrigin } from '../autograd/origin.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { add, div, mul, sub, where } from './binary.ts';
+import { activationGradient } from './activations-gradient.ts';
+import { add, div, mul, mulZero, sub, where, zeroGrad } from './binary.ts';
 import { isFinite as finite, greaterEqual, lessEqual, logicalAnd } from './compare.ts';
 import { full } from './create.ts';
+import { checkOptions } from './options.ts';
 
 interface Scalars {
   readonly p?: number;
@@ -40,9 +43,9 @@ const TWO_OVER_SQRT_PI = 2 / Math.sqrt(Math.PI);
 /** −x */
 export const neg = call(unaryOp('neg', 'nothing', (g) => neg(g)));
 /** |x|; the derivative at 0 is 0. */
-export const abs = call(unaryOp('abs', 'input', (g, x) => mul(g, sign(x))));
+export const abs = call(unaryOp('abs', 'input', (g, x) => mulZero(g, sign(x))));
 /** −1, 0 or 1; its derivative is 0. */
-export const sign = call(unaryOp('sign', 'nothing', (g) => mul(g, 0)));
+export const sign = call(unaryOp('sign', 'nothing', (g) => zeroGrad(g)));
 /** eˣ */
 export const exp = call(unaryOp('exp', 'output', (g, y) => mul(g, y)));
 /** The natural logarithm. */
@@ -66,7 +69,7 @@ export const rsqrt = call(unaryOp('rsqrt', 'output', (g, y) => mul(mul(g, -0.5),
 /** x² */
 export const square = call(unaryOp('square', 'input', (g, x) => mul(g, mul(x, 2))));
 /** 1/x */
-export const reciprocal = call(unaryOp('reciprocal', 'output', (g, y) => neg(mul(g, square(y)))));
+export const reciprocal = call(unaryOp('reciprocal', 'output', (g, y) => neg(mul(mul(g, y), y))));
 /** sin x, x in radians. */
 export const sin = call(unaryOp('sin', 'input', (g, x) => mul(g, cos(x))));
 /** cos x, x in radians. */
@@ -85,31 +88,32 @@ export const atanh = call(unaryOp('atanh', 'input', (g, x) => div(g, oneMinusSqu
 export const erf = call(
   unaryOp('erf', 'input', (g, x) => mul(g, mul(exp(neg(square(x))), TWO_OVER_SQRT_PI))),
 );
+const sigmoidOp = unaryOp('sigmoid', 'output', (g, y) => activationGradient('sigmoid', g, y));
+
 /** 1/(1 + e⁻ˣ) */
-export const sigmoid = call(unaryOp('sigmoid', 'output', (g, y) => mul(g, mul(y, sub(1, y)))));
+export function sigmoid(x: Tensor): Tensor {
+  const y = apply(sigmoidOp, [x], NONE);
+  noteOrigin(y, 'sigmoid', x);
+  return y;
+}
 /** tanh x */
-export const tanh = call(unaryOp('tanh', 'output', (g, y) => mul(g, oneMinusSquare(y))));
-/** max(x, 0); the derivative at 0 is 0. */
-export const relu = call(unaryOp('relu', 'output', (g, y) => mul(g, step(y))));
+export const tanh = call(unaryOp('tanh', 'output', (g, y) => activationGradient('tanh', g, y)));
 /** ln(1 + eˣ) */
-export const softplus = call(unaryOp('softplus', 'input', (g, x) => mul(g, sigmoid(x))));
+export const softplus = call(unaryOp('softplus', 'input', (g, x) => activationGradient('softplus', g, x)));
 /** −ln(1 + e⁻ˣ) */
-export const logSigmoid = call(unaryOp('logSigmoid', 'input', (g, x) => mul(g, sigmoid(neg(x)))));
+export const logSigmoid = call(
+  unaryOp('logSigmoid', 'input', (g, x) => activationGradient('logSigmoid', g, x)),
+);
 /** 1 where x > 0, else 0; its derivative is 0. */
-export const step = call(unaryOp('step', 'nothing', (g) => mul(g, 0)));
+export const step = call(unaryOp('step', 'nothing', (g) => zeroGrad(g)));
 /** The next lower whole number; its derivative is 0. */
-export const floor = call(unaryOp('floor', 'nothing', (g) => mul(g, 0)));
+export const floor = call(unaryOp('floor', 'nothing', (g) => zeroGrad(g)));
 /** The next higher whole number; its derivative is 0. */
-export const ceil = call(unaryOp('ceil', 'nothing', (g) => mul(g, 0)));
+export const ceil = call(unaryOp('ceil', 'nothing', (g) => zeroGrad(g)));
 /** The nearest whole number, halves to the even one; its derivative is 0. */
-export const round = call(unaryOp('round', 'nothing', (g) => mul(g, 0)));
+export const round = call(unaryOp('round', 'nothing', (g) => zeroGrad(g)));
 /** Towards zero; its derivative is 0. */
-export const trunc = call(unaryOp('trunc', 'nothing', (g) => mul(g, 0)));
-
-const leakyReluOp = unaryOp('leakyRelu', 'input', (g, x, { p = 0 }) => mul(g, add(mul(step(x), 1 - p), p)));
-
-/** x for x > 0, else slope · x. */
-export const leakyRelu = (x: Tensor, slope = 0.2): Tensor => apply(leakyReluOp, [x], { p: slope });
+export const trunc = call(unaryOp('trunc', 'nothing', (g) => zeroGrad(g)));
 
 const clipOp = unaryOp('clip', 'input', (g, x, { p = -Infinity, q = Infinity }) =>
   where(
@@ -138,6 +142,7 @@ const nanToNumOp = unaryOp('nanToNum', 'input', (g, x) => where(finite(x), g, 0)
 
 /** x with NaN and the infinities replaced; the gradient passes where x is finite. */
 export function nanToNum(x: Tensor, options: NanToNumOptions = {}): Tensor {
+  checkOptions('nanToNum', options, ['nan', 'posInf', 'negInf']);
   const { nan = 0, posInf = LARGEST_FLOAT32, negInf = -LARGEST_FLOAT32 } = options;
   return apply(nanToNumOp, [x], { p: nan, q: posInf, r: negInf });
 }

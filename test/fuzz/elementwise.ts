@@ -74,6 +74,7 @@ const REL: Partial<Record<BinaryName, number>> = {
   add: 1.2e-7,
   sub: 1.2e-7,
   mul: 1.2e-7,
+  mulZero: 1.2e-7,
   div: 4e-7,
   pow: 5e-7,
   mod: 1.2e-7,

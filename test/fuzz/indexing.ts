@@ -36,7 +36,7 @@ const long = fc
   .tuple(
     fc.constantFrom(1, 2, 15, 16, 255, 256, 4095, 4099, 40_000),
     fc.constantFrom(1, 1, 2, 4),
-    fc.constantFrom(1, 600, 2048, 4099, 12_345),
+    fc.constantFrom(1, 600, 2048, 4099, 12_345, 40_000),
   )
   .map(([rows, inner, m]): Draw => ({ x: [rows, inner], indices: [m], attrs: { mode: 'take', axis: 0 } }));
 
@@ -147,7 +147,10 @@ const gatherCase = fc
     return { inputs, attrs: draw.attrs, abs: 0, rel: 0 };
   });
 
-/** The largest Σ|x| + Σ|updates| among the elements, times the number of terms: the scale of an ordered sum's error. */
+/**
+ * The largest error of a sum in blocks: Σ|x| + Σ|updates| times the roundings, of which there are as many as updates, or
+ * 66 and one for each 1024 updates, if that is less.
+ */
 function sumError(inputs: readonly HostTensor[], attrs: ScatterAttrs): number {
   const shape = (inputs[0] as HostTensor).shape;
   const result = (data: (index: number, value: number) => number): Float64Array => {
@@ -162,19 +165,32 @@ function sumError(inputs: readonly HostTensor[], attrs: ScatterAttrs): number {
   };
   const sums = result((_, value) => (Number.isFinite(value) ? Math.abs(value) : 0));
   const terms = result((index) => (index === 0 ? 0 : 1));
-  return sums.reduce((largest, sum, at) => Math.max(largest, sum * (terms[at] as number)), 0) * U;
+  return (
+    U *
+    sums.reduce(
+      (largest, sum, at) =>
+        Math.max(largest, sum * Math.min(terms[at] as number, 66 + (terms[at] as number) / 1024)),
+      0,
+    )
+  );
 }
 
-/** Additions in order: each rounds once, by at most half an ulp of the partial sum; int32 and `set` are exact. */
+/**
+ * Additions in order, in blocks: each rounds once, by at most half an ulp of the partial sum; int32 and `set` are exact.
+ * Equal updates round in the same direction, which makes long chains of additions visible.
+ */
 const scatterCase = fc
   .record({
     ...common,
     dtype: fc.constantFrom<Content>('float32', 'float32', 'float32', 'int32'),
     op: fc.constantFrom<'add' | 'set'>('add', 'add', 'set'),
+    equal: fc.boolean(),
   })
-  .map(({ draw, dtype, op, specials, few, seed }): FuzzCase<ScatterAttrs> => {
+  .map(({ draw, dtype, op, equal, specials, few, seed }): FuzzCase<ScatterAttrs> => {
     const { inputs, shape, next } = drawn(draw, dtype, specials, few, seed);
-    const all = [...inputs, valuesOf(shape, dtype, specials, next)];
+    const updates = valuesOf(shape, dtype, specials, next);
+    if (equal && dtype === 'float32') updates.data.fill(0.1);
+    const all = [...inputs, updates];
     const attrs: ScatterAttrs = { ...draw.attrs, op };
     const abs = op === 'add' && dtype === 'float32' ? 1.01 * sumError(all, attrs) : 0;
     return { inputs: all, attrs, abs, rel: 0 };

@@ -9,6 +9,12 @@ import {
   scanKernel,
   shiftKernel,
 } from '../../kernels/scan.ts';
+import {
+  type CumprodGradientAttrs,
+  cumprodGradientKernel,
+  type ProductOfOthersAttrs,
+  productOfOthersKernel,
+} from '../../kernels/scan-product.ts';
 import { type Shape, sizeOf } from '../../src/core/shape.ts';
 import { type FuzzCase, family } from '../support/fuzz-case.ts';
 import { plant, uniforms } from '../support/random.ts';
@@ -64,31 +70,57 @@ function largestRow({ shape, data }: HostTensor, axis: number): number {
   return sums.reduce((a, b) => Math.max(a, b), 0);
 }
 
+/**
+ * A factor near ±1, times a power of 10 that depends on its place: eight large ones and eight small ones in turn, so that a
+ * running product of any part stays within 1e±300, which float64 holds and float32 does not.
+ */
+const factor = (v: number, place: number, next: () => number): number => {
+  const power = place === 0 ? 0 : (place & 8 ? -1 : 1) * (25 + (place % 7));
+  return Math.sign(v) * (1 + 0.002 * (next() - 0.5)) * 10 ** power;
+};
+
+/** Half the distance of two subnormal numbers: the rounding error of a product that is subnormal. */
+const SUBNORMAL = 2 ** -150;
+
+/** Factors, of alternating magnitudes along the axis when `wide`. */
+function factorsOf(shape: Shape, axis: number, wide: boolean, next: () => number): Float32Array {
+  const inner = sizeOf(shape.slice(axis + 1));
+  const length = shape[axis] as number;
+  return Float32Array.from({ length: sizeOf(shape) }, (_, i) =>
+    factor(next() - 0.5, wide ? Math.floor(i / inner) % length : 0, next),
+  );
+}
+
 /** A running sum promises an error of 1e-6 Σ|x|; a product of n factors has n roundings. */
 const floatCase = fc
   .record({
     where,
     op: fc.constantFrom('sum' as const, 'prod' as const),
     content: fc.constantFrom('signed', 'positive', 'constant'),
+    wide: fc.boolean(),
+    small: fc.constantFrom<readonly number[]>([], [0], [1e-40, 3e-45], [2 ** -126]),
     reverse: fc.boolean(),
     exclusive: fc.boolean(),
     specials: SPECIALS,
     seed: fc.nat(),
   })
-  .map(({ where: [shape, axis], op, content, reverse, exclusive, specials, seed }): FuzzCase<ScanAttrs> => {
+  .map((drawn): FuzzCase<ScanAttrs> => {
+    const { op, content, wide, small, reverse, exclusive, specials, seed } = drawn;
+    const [shape, axis] = drawn.where;
+    const inner = sizeOf(shape.slice(axis + 1));
     const next = uniforms(seed);
     const data = new Float32Array(sizeOf(shape));
     for (let i = 0; i < data.length; i++) {
       const v = content === 'constant' ? 0.1 : content === 'positive' ? next() + 0.01 : 4 * next() - 2;
-      // Factors near ±1 in shrinking distance, so that no partial product over- or underflows.
-      data[i] = op === 'prod' ? Math.sign(v) * (1 + 0.002 * (next() - 0.5)) : v;
+      data[i] =
+        op === 'prod' ? factor(v, wide ? Math.floor(i / inner) % (shape[axis] as number) : 0, next) : v;
     }
-    plant(data, specials, next);
+    plant(data, [...small, ...specials], next);
     const input: HostTensor = { shape, dtype: 'float32', data };
     return {
       inputs: [input],
       attrs: { op, axis, reverse, exclusive },
-      abs: op === 'sum' ? 1e-6 * largestRow(input, axis) : 0,
+      abs: op === 'sum' ? 1e-6 * largestRow(input, axis) : SUBNORMAL,
       rel: op === 'sum' ? 2 * U : U * ((shape[axis] as number) + 4),
     };
   });
@@ -111,6 +143,61 @@ const integerCase = fc
       attrs: { op, axis, reverse, exclusive },
       abs: 0,
       rel: 0,
+    };
+  });
+
+/** Products of n − 1 factors, each half with a rounding for each factor, whatever products of parts are. */
+const othersCase = fc
+  .record({
+    where,
+    wide: fc.boolean(),
+    small: fc.constantFrom<readonly number[]>([], [0], [1e-40, 3e-45], [2 ** -126]),
+    specials: SPECIALS,
+    seed: fc.nat(),
+  })
+  .map(({ where: [shape, axis], wide, small, specials, seed }): FuzzCase<ProductOfOthersAttrs> => {
+    const next = uniforms(seed);
+    const data = factorsOf(shape, axis, wide, next);
+    plant(data, [...small, ...specials], next);
+    return {
+      inputs: [{ shape, dtype: 'float32', data }],
+      attrs: { axis },
+      abs: SUBNORMAL,
+      rel: U * ((shape[axis] as number) + 4),
+    };
+  });
+
+/**
+ * Terms of one sign: each has a rounding for each factor in it, the sum one for each term, and the maps of parts as many
+ * again for each of the up to four levels.
+ */
+const cumprodGradientCase = fc
+  .record({
+    where,
+    wide: fc.boolean(),
+    zeros: fc.constantFrom<readonly number[]>([], [0]),
+    sparse: fc.boolean(),
+    reverse: fc.boolean(),
+    exclusive: fc.boolean(),
+    specials: SPECIALS,
+    seed: fc.nat(),
+  })
+  .map((drawn): FuzzCase<CumprodGradientAttrs> => {
+    const { wide, zeros, sparse, reverse, exclusive, specials, seed } = drawn;
+    const [shape, axis] = drawn.where;
+    const next = uniforms(seed);
+    const x = factorsOf(shape, axis, wide, next).map(Math.abs);
+    const g = Float32Array.from(x, () => (sparse && next() < 0.9 ? 0 : next() + 0.5));
+    plant(x, zeros, next);
+    plant(g, specials, next);
+    return {
+      inputs: [
+        { shape, dtype: 'float32', data: x },
+        { shape, dtype: 'float32', data: g },
+      ],
+      attrs: { axis, reverse, exclusive },
+      abs: SUBNORMAL,
+      rel: U * (4 * (shape[axis] as number) + 8),
     };
   });
 
@@ -162,6 +249,8 @@ const shiftCase = fc
 
 export const families = [
   family('scan floats', scanKernel, floatCase),
+  family('product of others', productOfOthersKernel, othersCase),
+  family('gradient of a running product', cumprodGradientKernel, cumprodGradientCase),
   family('scan integers', scanKernel, integerCase),
   family('linear scan', linearScanKernel, linearCase),
   family('shift', shiftKernel, shiftCase),

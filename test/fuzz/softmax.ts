@@ -1,6 +1,8 @@
-/** Fuzz cases for softmax, logSoftmax and logSumExp. */
+/** Fuzz cases for softmax, logSoftmax and logSumExp, and for the gradients of the first two. */
 import fc from 'fast-check';
+import type { HostTensor } from '../../kernels/kernel.ts';
 import { type SoftmaxAttrs, type SoftmaxOp, softmaxKernel } from '../../kernels/softmax.ts';
+import { type SoftmaxGradientAttrs, softmaxGradientKernel } from '../../kernels/softmax-gradient.ts';
 import { sizeOf } from '../../src/core/shape.ts';
 import { type FuzzCase, family } from '../support/fuzz-case.ts';
 import { plant, uniforms } from '../support/random.ts';
@@ -54,4 +56,51 @@ const softmaxCase = shapes
     return { inputs: [{ shape, dtype: 'float32', data }], attrs, ...tolerance[op] };
   });
 
-export const families = [family('softmax family', softmaxKernel, softmaxCase)];
+/**
+ * The sum has terms of both signs, in blocks of 32: a few half-ulps of Σ|g·y| ≤ 1 for softmax, and of Σ|g| ≤ n for its
+ * logarithm, times eʸ; ∂x is a difference of two such numbers, each times y ≤ 1.
+ */
+const gradientCase = shapes
+  .filter((shape) => shape.length > 0)
+  .chain((shape) =>
+    fc.record({
+      shape: fc.constant(shape),
+      axis: fc.nat(shape.length - 1),
+      op: fc.constantFrom('softmax' as const, 'logSoftmax' as const),
+      spread: fc.constantFrom(0, 1, 10, 100),
+      specials,
+      seed: fc.nat(),
+    }),
+  )
+  .map(({ shape, axis, op, spread, specials, seed }): FuzzCase<SoftmaxGradientAttrs> => {
+    const next = uniforms(seed);
+    const random = (low: number, high: number): HostTensor => ({
+      shape,
+      dtype: 'float32',
+      data: Float32Array.from({ length: sizeOf(shape) }, () => low + (high - low) * next()),
+    });
+    const x = random(-spread, spread);
+    const y: HostTensor = { ...x, data: new Float32Array(x.data.length) };
+    softmaxKernel.reference([x], [y], { op, axis });
+    // No output is +∞, and none subnormal: the kernel makes 0 of these.
+    for (const [index, v] of y.data.entries()) if (Math.abs(v) < 2 ** -126) y.data[index] = 0;
+    plant(
+      y.data,
+      specials.filter((v) => Number.isNaN(v) || (v < 0 && op === 'logSoftmax')),
+      next,
+    );
+    const g = random(-1, 1);
+    // 0·∞ is NaN: an infinite gradient is planted where no exponential underflows.
+    plant(
+      g.data,
+      specials.filter((v) => Number.isNaN(v) || (spread <= 10 && y.data.every(Number.isFinite))),
+      next,
+    );
+    const length = op === 'softmax' ? 1 : Math.max(1, shape[axis] as number);
+    return { inputs: [y, g], attrs: { op, axis }, abs: 1e-6 * length, rel: 2e-6 };
+  });
+
+export const families = [
+  family('softmax family', softmaxKernel, softmaxCase),
+  family('softmax gradient', softmaxGradientKernel, gradientCase),
+];

@@ -126,7 +126,6 @@ function tolerance(op: UnaryName): { abs: number; rel: number } {
     case 'mulScalar':
     case 'rsubScalar':
     case 'square':
-    case 'leakyRelu':
       return { abs: 1.2e-38, rel: 1e-7 };
     default:
       return { abs: 1.2e-38, rel: 5e-7 };

@@ -5,17 +5,8 @@ import { unaryKernel } from '../../../kernels/unary.ts';
 import { whereKernel } from '../../../kernels/where.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { add, div, maximum, minimum, mul, pow, sub, where } from '../../ops/binary.ts';
-import {
-  atan2,
-  cdist,
-  floorDiv,
-  hypot,
-  lerp,
-  logAddExp,
-  mod,
-  norm,
-  pairwiseDistance,
-} from '../../ops/math.ts';
+import { atan2, floorDiv, hypot, lerp, logAddExp, mod } from '../../ops/math.ts';
+import { cdist, norm, pairwiseDistance } from '../../ops/norm.ts';
 import type { TensorLike } from '../../ops/operand.ts';
 import {
   awayFromZero,

@@ -1,10 +1,16 @@
 /** Every public op with the cases on which its gradient is checked; `docs/ops.md` is made from it. */
+import { activationEntries } from './activation.ts';
 import { binaryEntries } from './binary.ts';
 import { contractionEntries } from './contraction.ts';
+import { convEntries } from './conv.ts';
 import { indexingEntries } from './indexing.ts';
 import { linalgEntries } from './linalg.ts';
+import { lossEntries } from './loss.ts';
 import { matmulEntries } from './matmul.ts';
+import { normalizationEntries } from './normalization.ts';
+import { poolEntries } from './pool.ts';
 import { reduceEntries } from './reduce.ts';
+import { regularizationEntries } from './regularization.ts';
 import { scanEntries } from './scan.ts';
 import { shapeEntries } from './shape.ts';
 import { sortEntries } from './sort.ts';
@@ -20,10 +26,16 @@ export const catalog: readonly CatalogEntry[] = [
   ...shapeEntries,
   ...structureEntries,
   ...contractionEntries,
+  ...convEntries,
   ...indexingEntries,
   ...sortEntries,
   ...scanEntries,
   ...linalgEntries,
+  ...poolEntries,
+  ...normalizationEntries,
+  ...lossEntries,
+  ...activationEntries,
+  ...regularizationEntries,
 ];
 
 /** Exported functions that are no ops. A new export must stand here or in the catalogue. */
@@ -36,7 +48,9 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'detectAnomaly',
   'enableGrad',
   'floatBits',
+  'formatIdx',
   'formatNpy',
+  'getActivation',
   'grad',
   'gradcheck',
   'gradgradcheck',
@@ -44,28 +58,46 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'init',
   'isGradEnabled',
   'keep',
+  'loadSafetensors',
   'noGrad',
+  'parseIdx',
   'parseNpy',
   'pipelineSpec',
   'readNpy',
   'readNpz',
+  'readSafetensors',
+  'readSafetensorsHeader',
   'runKernel',
   'runKernel1',
+  'saveSafetensors',
   'scope',
   'setDefaultDevice',
   'setSeed',
   'valueAndGrad',
   'wgslModule',
+  'writeFileAtomic',
   'writeNpy',
   'writeNpz',
+  'writeSafetensors',
 ]);
 
-/** The exported functions that the catalogue lacks; classes have a capital and do not count. */
+/** Exported namespaces without ops. */
+const NO_OPS_IN: ReadonlySet<string> = new Set(['data', 'optimizers', 'schedules']);
+
+/** The names of exported functions, those in a namespace as `losses.huber`; classes have a capital and do not count. */
+export const exportedOps = (exported: object): string[] =>
+  Object.entries(exported).flatMap(([name, value]) => {
+    if (/^[A-Z]/.test(name)) return [];
+    if (typeof value === 'function') return [name];
+    const isNamespace =
+      typeof value === 'object' && value?.[Symbol.toStringTag] === 'Module' && !NO_OPS_IN.has(name);
+    return isNamespace ? exportedOps(value).map((member) => `${name}.${member}`) : [];
+  });
+
+/** The exported functions that the catalogue lacks. */
 export function catalogGaps(exported: object): string[] {
   const known = new Set(catalog.map(({ op }) => op));
-  return Object.entries(exported)
-    .filter(([name, value]) => typeof value === 'function' && !/^[A-Z]/.test(name))
-    .map(([name]) => name)
+  return exportedOps(exported)
     .filter((name) => !known.has(name) && !NOT_OPS.has(name))
     .sort();
 }

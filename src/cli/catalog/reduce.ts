@@ -2,19 +2,10 @@
 import { argReduceKernel } from '../../../kernels/arg-reduce.ts';
 import { reduceKernel } from '../../../kernels/reduce.ts';
 import { softmaxKernel } from '../../../kernels/softmax.ts';
+import { softmaxGradientKernel } from '../../../kernels/softmax-gradient.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
-import {
-  max,
-  mean,
-  min,
-  norm1,
-  norm2,
-  type ReduceOptions,
-  std,
-  sum,
-  sumSquares,
-  variance,
-} from '../../ops/reduce.ts';
+import { norm1, norm2 } from '../../ops/norm.ts';
+import { max, mean, min, type ReduceOptions, std, sum, sumSquares, variance } from '../../ops/reduce.ts';
 import { logSoftmax, logSumExp, softmax } from '../../ops/softmax.ts';
 import {
   awayFromZero,
@@ -50,6 +41,8 @@ const row = (op: string, f: Reduction, more: readonly GradCase[] = []): CatalogE
 
 const scalar = (f: Reduction): GradCase => gradCase('scalar', (x) => f(x as Tensor), awayFromZero([]));
 
+const softmaxKernels = [softmaxKernel, softmaxGradientKernel];
+
 const softmaxCases = (f: (x: Tensor, axis?: number) => Tensor): GradCase[] => [
   gradCase('last axis', (x) => f(x as Tensor), within(-2, 2, [2, 3])),
   gradCase('axis 0', (x) => f(x as Tensor, 0), within(-2, 2, [3, 2], 1)),
@@ -77,8 +70,8 @@ export const reduceEntries: readonly CatalogEntry[] = [
   ...['argMax', 'argMin'].map((op) =>
     withoutGradient(op, 'reduction', [argReduceKernel], 'the result is int32'),
   ),
-  differentiable('softmax', 'softmax', [softmaxKernel], softmaxCases(softmax)),
-  differentiable('logSoftmax', 'softmax', [softmaxKernel], softmaxCases(logSoftmax)),
+  differentiable('softmax', 'softmax', softmaxKernels, softmaxCases(softmax)),
+  differentiable('logSoftmax', 'softmax', softmaxKernels, softmaxCases(logSoftmax)),
   differentiable(
     'logSumExp',
     'softmax',

@@ -1,6 +1,7 @@
 /** Running sums and products along an axis, and products over axes. */
 import { reduceKernel } from '../../../kernels/reduce.ts';
 import { linearScanKernel, scanKernel, shiftKernel } from '../../../kernels/scan.ts';
+import { cumprodGradientKernel, productOfOthersKernel } from '../../../kernels/scan-product.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import type { ReduceOptions } from '../../ops/reduce.ts';
 import { cumprod, cumsum, prod, type ScanOptions } from '../../ops/scan.ts';
@@ -44,7 +45,7 @@ export const scanEntries: readonly CatalogEntry[] = [
   differentiable(
     'cumprod',
     'scan',
-    [scanKernel, linearScanKernel, shiftKernel],
+    [scanKernel, cumprodGradientKernel, linearScanKernel, shiftKernel],
     [
       ...casesOf(cumprod),
       ...zeros.flatMap(([name, input]) => [
@@ -60,7 +61,7 @@ export const scanEntries: readonly CatalogEntry[] = [
   differentiable(
     'prod',
     'reduction',
-    [reduceKernel, scanKernel, linearScanKernel, shiftKernel],
+    [reduceKernel, productOfOthersKernel, scanKernel, cumprodGradientKernel, linearScanKernel, shiftKernel],
     [
       products('all axes', [2, 3]),
       products('axis 0', [3, 2], { axis: 0 }),

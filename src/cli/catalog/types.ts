@@ -17,7 +17,13 @@ export type OpKind =
   | 'scan'
   | 'linalg'
   | 'softmax'
-  | 'cast';
+  | 'cast'
+  | 'convolution'
+  | 'pooling'
+  | 'normalization'
+  | 'activation'
+  | 'regularization'
+  | 'loss';
 
 /** One input as host values; every value is exact in float32, so that all devices start from the same point. */
 export interface InputSpec {

@@ -76,7 +76,6 @@ const POINTS: Record<string, Points> = {
   erf: anywhere,
   sigmoid: anywhere,
   tanh: anywhere,
-  relu: pointsAwayFromZero,
   softplus: anywhere,
   logSigmoid: anywhere,
   step: pointsAwayFromZero,
@@ -90,15 +89,6 @@ const byName = ops as unknown as Record<string, (x: Tensor) => Tensor>;
 
 export const unaryEntries: readonly CatalogEntry[] = [
   ...Object.entries(POINTS).map(([op, points]) => row(op, byName[op] as (x: Tensor) => Tensor, points)),
-  differentiable(
-    'leakyRelu',
-    'unary',
-    [unaryKernel],
-    [
-      gradCase('default slope', (x) => ops.leakyRelu(x as Tensor), awayFromZero([2, 3])),
-      gradCase('slope 0.05', (x) => ops.leakyRelu(x as Tensor, 0.05), awayFromZero([5], 1)),
-    ],
-  ),
   differentiable(
     'clip',
     'unary',
