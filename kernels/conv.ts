@@ -5,7 +5,8 @@
 import { ShapeError } from '../src/core/errors.ts';
 import type { Shape } from '../src/core/shape.ts';
 import { filterPlan, filterSupports, filterVariants } from './conv-filter-plan.ts';
-import { type Gather, gatherPlan, gatherSupports, gatherVariants } from './conv-gather-plan.ts';
+import type { Gather } from './conv-gather.ts';
+import { gatherPlan, gatherSupports, gatherVariants } from './conv-gather-plan.ts';
 import {
   type ConvGeometry,
   type ConvSizes,

@@ -1,12 +1,9 @@
 /** Text of the entry points in wgsl/conv.narrow.wgsl, whose windows are unrolled; used by scripts/conv-siblings.ts. */
+import { NARROW_CHANNELS, NARROW_TAPS } from '../kernels/conv-gather.ts';
 
 /** Neighbouring places of one line that an invocation owns, in vectors of four. */
 const PLACES = 8;
 const QUADS = PLACES / 4;
-/** Numbers of channels and of taps that entry points are written for. */
-export const NARROW_CHANNELS = [1, 2, 4, 6, 8] as const;
-export const NARROW_TAPS = [3, 5] as const;
-
 const XYZW = ['x', 'y', 'z', 'w'] as const;
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 

@@ -100,6 +100,7 @@ const rows: readonly Row[] = [
   ],
   [() => w.conv2d(x2(), f2(), { activation: wrong({}) }), 'argument', /conv2d/, /activation a plain object/],
   [() => w.conv1d(made([1, 3, 1]), made([1, 1, 1]), { strides: 2 ** 30 }), 'argument', /strides/, /2\^30/],
+  [() => w.conv2d(x2(), f2(), { strides: [1024, 512] }), 'argument', /strides \[1024, 512\]/, /product/],
   [
     () => w.conv1d(made([1, 3, 1]), made([2, 1, 1]), { dilationRate: 2 ** 33, padding: 'same' }),
     'argument',

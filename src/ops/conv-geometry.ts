@@ -1,6 +1,6 @@
 /** Where a filter meets its input: the extents that strides, dilation and padding lead to. */
 import { ArgumentError, ShapeError } from '../core/errors.ts';
-import { formatShape, type Shape } from '../core/shape.ts';
+import { formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import {
   type AxisPadding,
   axisNames,
@@ -82,8 +82,9 @@ function spanOf(op: string, axis: string, taps: number, dilation: number): numbe
   return span;
 }
 
-/** The input gradient plans a part for each remainder of the stride. */
+/** The input gradient plans a part for each remainder of the strides, along each axis and of all axes together. */
 const LARGEST_STRIDE = 65_535;
+const MOST_REMAINDERS = 2 ** 18;
 
 export interface GeometryOptions {
   readonly strides?: PerAxis | undefined;
@@ -98,9 +99,10 @@ function steps(
   spatial: number,
 ): { stride: number; dilation: number }[] {
   const strideOf = perAxis(op, 'strides', strides, 1, spatial);
-  if (strideOf.some((stride) => stride > LARGEST_STRIDE)) {
+  if (strideOf.some((stride) => stride > LARGEST_STRIDE) || sizeOf(strideOf) > MOST_REMAINDERS) {
     throw new ArgumentError(
-      `${op}: strides [${strideOf.join(', ')}]; each must be at most ${LARGEST_STRIDE}. Slice the input first to skip more.`,
+      `${op}: strides [${strideOf.join(', ')}]; each must be at most ${LARGEST_STRIDE}, and their product at most ` +
+        `${MOST_REMAINDERS}. Slice the input first to skip more.`,
     );
   }
   const dilationOf = perAxis(op, 'dilationRate', dilationRate, 1, spatial);
