@@ -10,100 +10,14 @@ import { isGradEnabled } from '../autograd/modes.ts';
 import { apply, applyAll, type Op, runKernel, runKernel1 } from '../autograd/op.ts';
 import { scope } from '../autograd/scope.ts';
 import type { Tensor } from '../autograd/tensor.ts';
-import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { checkOptions } from './options.ts';
+import { type PoolOptions, poolAxes, wholeImage } from './pool-geometry.ts';
 import { resampleOp, spatialExtents } from './resize.ts';
 import { reshape } from './shape.ts';
-import {
-  type AxisPadding,
-  axisNames,
-  type ConvPadding,
-  checkReach,
-  countWindows,
-  type PerAxis,
-  paddingOf,
-  perAxis,
-  sameWindows,
-} from './window-geometry.ts';
+import { type PerAxis, perAxis } from './window-geometry.ts';
 
-/**
- * What surrounds the input, and never counts: a maximum ignores it, an average divides by the elements inside.
- *
- * - `'valid'`: nothing; what is left behind the last whole window is not looked at.
- * - `'same'`: as much as gives ⌈extent / stride⌉ windows, half on either side; an odd one goes to the end.
- * - a number: that many on every side; a list holds one entry for each spatial axis, a number or `[before, after]`. Each is
- *   smaller than the window, so that none lies in the padding alone.
- */
-export type PoolPadding = Exclude<ConvPadding, 'causal'>;
-
-export interface PoolOptions {
-  /** Extents of the windows: one number for all spatial axes, or one for each. */
-  poolSize: PerAxis;
-  /** How far neighbouring windows lie apart. Default: poolSize. */
-  strides?: PerAxis | undefined;
-  /** Default: valid. */
-  padding?: PoolPadding;
-}
-
-/** Windows along one axis; Keras's counting. */
-function windowsOf(
-  op: string,
-  name: string,
-  input: number,
-  size: number,
-  stride: number,
-  padding: AxisPadding<'valid' | 'same'>,
-): PoolAxis {
-  const axis = { input, size, stride };
-  const reached = ({ before, output }: { before: number; output: number }): PoolAxis => {
-    // What the kernels count with: the end of a window one further, and an element's distance from the window ahead.
-    checkReach(
-      op,
-      name,
-      'the windows reach',
-      Math.max(output * stride + size - before, input + before + stride),
-    );
-    return { ...axis, output, before };
-  };
-  if (padding === 'same') return reached(sameWindows(input, size, stride));
-  const [before, after] = padding === 'valid' ? [0, 0] : padding;
-  if (before >= size || after >= size) {
-    throw new ArgumentError(
-      `${op}: padding [${before}, ${after}] along ${name} must be smaller than the window, ${size}, or a window would ` +
-        'hold padding alone. Use less padding, or pad() the input.',
-    );
-  }
-  const padded = before + input + after;
-  if (size > padded) {
-    throw new ShapeError(
-      `${op}: along ${name} a window of ${size} is larger than the padded input, ${padded} (${before} + ${input} + ` +
-        `${after}). Use a smaller poolSize, or padding: 'same'.`,
-    );
-  }
-  return reached({ before, output: countWindows(padded, size, stride) });
-}
-
-function poolAxes(op: string, x: Tensor, options: PoolOptions, spatial: number): PoolAxis[] {
-  checkOptions(op, options, ['poolSize', 'strides', 'padding']);
-  const { poolSize, strides = poolSize, padding = 'valid' } = options;
-  const extents = spatialExtents(op, x, spatial);
-  const sizes = perAxis(op, 'poolSize', poolSize, 1, spatial);
-  const steps = perAxis(op, 'strides', strides, 1, spatial);
-  const paddings = paddingOf(op, padding, ['valid', 'same'], spatial);
-  const names = axisNames(spatial);
-  checkReach(op, names.join(' · '), 'a window holds', sizeOf(sizes));
-  return extents.map((input, axis) =>
-    windowsOf(
-      op,
-      names[axis] as string,
-      input,
-      sizes[axis] as number,
-      steps[axis] as number,
-      paddings[axis] as AxisPadding<'valid' | 'same'>,
-    ),
-  );
-}
+export type { PoolOptions, PoolPadding } from './pool-geometry.ts';
 
 /** The gradient goes to where the maxima stood; from there comes the gradient of that. */
 function maxPoolOp(name: string): Op<MaxPoolAttrs> {
@@ -209,16 +123,6 @@ export interface GlobalPoolOptions {
 /** (batch, …1, channels) without the axes of 1, unless they are kept. */
 const withoutAxes = (y: Tensor, keepDims: boolean): Tensor =>
   keepDims ? y : reshape(y, [y.shape[0] as number, y.shape.at(-1) as number]);
-
-/** One window along each axis, the whole image. */
-const wholeImage = (op: string, x: Tensor, spatial: number): PoolAxis[] =>
-  spatialExtents(op, x, spatial).map((input) => ({
-    input,
-    output: 1,
-    size: input,
-    stride: input,
-    before: 0,
-  }));
 
 const globalMaxPool = (spatial: number) => {
   const name = `globalMaxPool${spatial}d`;
