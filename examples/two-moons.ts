@@ -6,6 +6,7 @@ import {
   add,
   assign,
   cast,
+  data,
   equal,
   greater,
   init,
@@ -30,30 +31,13 @@ const HIDDEN = 32;
 const STEPS = 400;
 const LEARNING_RATE = 1;
 
-/** Two interleaved half circles with a little noise; a label for each point. */
-function twoMoons(points: number, noise: Float32Array): { inputs: Float32Array; labels: Float32Array } {
-  const inputs = new Float32Array(2 * points);
-  const labels = new Float32Array(points);
-  for (let index = 0; index < points; index++) {
-    const lower = index % 2;
-    const angle = (Math.PI * Math.floor(index / 2)) / (points / 2 - 1);
-    inputs[2 * index] = (lower ? 1 - Math.cos(angle) : Math.cos(angle)) + (noise[2 * index] as number);
-    inputs[2 * index + 1] =
-      (lower ? 0.5 - Math.sin(angle) : Math.sin(angle)) + (noise[2 * index + 1] as number);
-    labels[index] = lower;
-  }
-  return { inputs, labels };
-}
-
 const device = await init();
 console.log(`device: ${device.description}`);
 setSeed(1);
 
-const noise = randomNormal([2 * POINTS], 0, 0.1);
-const moons = twoMoons(POINTS, Float32Array.from(await noise.data()));
-noise.dispose();
-const x = tensor(moons.inputs, { shape: [POINTS, 2] });
-const labels = tensor(moons.labels, { shape: [POINTS, 1] });
+const moons = await data.twoMoons({ samples: POINTS, noise: 0.1 }).arrays();
+const x = tensor(moons.x.data, { shape: moons.x.shape });
+const labels = tensor(moons.y.data, { shape: [POINTS, 1], dtype: 'float' });
 
 const weights1 = randomNormal([2, HIDDEN], 0, 1, { requiresGrad: true });
 const bias1 = zeros([HIDDEN], { requiresGrad: true });

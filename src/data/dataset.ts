@@ -141,7 +141,7 @@ export class Dataset<T> implements AsyncIterable<T> {
     return new Dataset(mapSource(this.#source, functionOf('map', f)));
   }
 
-  /** The examples for which `keep` says true. The size is not known any more. */
+  /** The examples for which `keep` says true; it must make no tensors. The size is not known any more. */
   filter(keep: (example: T) => boolean | Promise<boolean>): Dataset<T> {
     return new Dataset(filterSource(this.#source, functionOf('filter', keep)));
   }

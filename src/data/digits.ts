@@ -117,11 +117,13 @@ function render(digit: number, random: Stream, noise: number): Uint8Array {
     sumX += (length * (a[0] + b[0])) / 2;
     sumY += (length * (a[1] + b[1])) / 2;
   }
-  const centre = (SIDE - 1) / 2;
-  const shift: Point = [
-    centre - sumX / weight + 0.4 * random.normal(),
-    centre - sumY / weight + 0.4 * random.normal(),
-  ];
+  const reach = 1.15 * radius + 0.5;
+  const shift = [0, 1].map((axis) => {
+    const along = lines.flatMap((line) => line.map((point) => point[axis as 0 | 1]));
+    const wanted = (SIDE - 1) / 2 - (axis ? sumY : sumX) / weight + 0.4 * random.normal();
+    // The rim stays black.
+    return Math.max(1 + reach - Math.min(...along), Math.min(SIDE - 2 - reach - Math.max(...along), wanted));
+  }) as [number, number];
   const moved = ([x, y]: Point): Point => [x + shift[0], y + shift[1]];
 
   const image = new Float32Array(SIDE * SIDE);

@@ -145,6 +145,9 @@ export interface BlobsOptions extends Omit<SampleOptions, 'noise'> {
 export function blobs(options: BlobsOptions = {}): Examples {
   const op = 'blobs';
   const { centers = 3, dims = 2, std = 1, ...rest } = options;
+  if (!(std >= 0 && std < Infinity)) {
+    throw new ArgumentError(`${op}: std is ${describe(std)}; pass a standard deviation ≥ 0.`);
+  }
   const { samples, noise, random } = begin(op, { ...rest, noise: std }, [], { samples: 300, noise: 1 });
   count(op, 'dims', dims);
   let means: readonly (readonly number[])[];
