@@ -1,19 +1,8 @@
 /** Gzipped bytes, with the checks that fflate leaves out. */
 import { gunzipSync } from 'fflate';
 import { FormatError } from '../core/errors.ts';
+import { crc32 } from './crc32.ts';
 import { viewOf } from './npy.ts';
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-export function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ byte) & 0xff] as number);
-  return ~crc >>> 0;
-}
 
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 

@@ -5,6 +5,7 @@ import { describe } from '../core/describe.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, FormatError } from '../core/errors.ts';
 import { checkOptions } from '../ops/options.ts';
+import { crc32 } from './crc32.ts';
 import {
   checkReadOptions,
   format,
@@ -15,18 +16,6 @@ import {
   viewOf,
   type WriteNpyOptions,
 } from './npy.ts';
-
-const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
-  let crc = byte;
-  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0xedb88320 : crc >>> 1;
-  return crc;
-});
-
-function crc32(bytes: Uint8Array): number {
-  let crc = 0xffffffff;
-  for (const byte of bytes) crc = (crc >>> 8) ^ (CRC_TABLE[(crc ^ byte) & 0xff] as number);
-  return ~crc >>> 0;
-}
 
 const broken = (op: string, why: string): FormatError =>
   new FormatError(
