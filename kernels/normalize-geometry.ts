@@ -2,7 +2,6 @@
 import { isFloat } from '../src/core/dtype.ts';
 import { DTypeError, ShapeError } from '../src/core/errors.ts';
 import { formatShape, type Shape, sizeOf } from '../src/core/shape.ts';
-import source from '../wgsl/normalize.wgsl';
 import {
   type Access,
   type DeviceTraits,
@@ -13,7 +12,7 @@ import {
   type Slot,
   type Step,
   type TensorSpec,
-  wgslModule,
+  type WgslModule,
 } from './kernel.ts';
 
 /**
@@ -36,7 +35,6 @@ export interface NormalizeAttrs extends NormalizeGeometry {
   readonly shifted: boolean;
 }
 
-export const module = wgslModule('normalize', source);
 const UNIFORM_WORDS = 24;
 
 /** The channels, each of which has a gamma and a beta. */
@@ -110,6 +108,7 @@ export function rowParts(attrs: NormalizeGeometry, traits: DeviceTraits): Parts 
 
 /** A step as the plans describe it; the rest of the uniform block follows from the geometry. */
 export interface StepOptions {
+  readonly module: WgslModule;
   readonly entry: string;
   readonly access: readonly Access[];
   readonly buffers: readonly Slot[];
@@ -130,7 +129,7 @@ export function stepOf(
   traits: DeviceTraits,
   options: StepOptions,
 ): Step {
-  const { entry, access, buffers, count, parts, flags = {} } = options;
+  const { module, entry, access, buffers, count, parts, flags = {} } = options;
   const byGroup = entry.endsWith('ByGroup');
   const workgroup = byGroup ? (traits.software ? 8 : 128) : traits.software ? 16 : 64;
   const constants: Record<string, number> = { WORKGROUP: workgroup, CENTRED: attrs.centred ? 1 : 0 };

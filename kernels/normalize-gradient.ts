@@ -1,5 +1,15 @@
 /** The gradients of a normalisation by the statistics of its groups: the sums that they share, then that of x. */
-import type { DeviceTraits, HostTensor, Kernel, Plan, Slot, Step, TensorSpec } from './kernel.ts';
+import source from '../wgsl/normalize-gradient.wgsl';
+import {
+  type DeviceTraits,
+  type HostTensor,
+  type Kernel,
+  type Plan,
+  type Slot,
+  type Step,
+  type TensorSpec,
+  wgslModule,
+} from './kernel.ts';
 import {
   at,
   centresShape,
@@ -17,6 +27,8 @@ import {
   statisticsShape,
   stepOf,
 } from './normalize-geometry.ts';
+
+const module = wgslModule('normalize-gradient', source);
 
 export interface NormalizeSumsAttrs extends NormalizeAttrs {
   /** Whether the sums of each channel are wanted, too: the gradients of beta and gamma. */
@@ -36,6 +48,7 @@ const columnSums = (
   to: readonly [Slot, Slot],
 ): Step =>
   stepOf(attrs, traits, {
+    module,
     entry: 'sumColumns',
     access: ['read', 'read', 'read', 'read', 'write', 'write'],
     buffers: ['in0', 'in1', 'in2', 'in3', ...to],
@@ -60,6 +73,7 @@ interface Fold {
 function fold(attrs: NormalizeAttrs, traits: DeviceTraits, share: boolean, how: Fold): Step {
   const { from, to, count, groups, parts, inner, step, scaled } = how;
   return stepOf(attrs, traits, {
+    module,
     entry: share ? 'foldSumsByGroup' : 'foldSums',
     access: ['read', 'read', 'write', 'write', 'read'],
     buffers: [...from, ...to, scaled ? 'in4' : from[0]],
@@ -124,6 +138,7 @@ function rowsPlan(attrs: NormalizeSumsAttrs, traits: DeviceTraits, share: boolea
   const whole = parts.parts === 1;
   const steps = [
     stepOf(attrs, traits, {
+      module,
       entry: share ? 'sumRowsByGroup' : 'sumRows',
       access: ['read', 'read', 'read', 'read', 'write', 'write', 'read'],
       buffers: [
@@ -237,6 +252,7 @@ export const normalizeGradientKernel: Kernel<NormalizeAttrs> = {
   plan(_inputs, _outputs, attrs, traits) {
     const parts = rowParts(attrs, traits);
     const step = stepOf(attrs, traits, {
+      module,
       entry: 'gradientRows',
       access: ['read', 'read', 'read', 'read', 'write', 'read', 'read', 'read'],
       buffers: ['in0', 'in1', 'in2', 'in3', 'out0', 'in4', 'in5', attrs.scaled ? 'in6' : 'in0'],

@@ -1,7 +1,17 @@
 /** Batch, layer, group, instance and root-mean-square normalisation: forward, with given statistics, and the moving ones. */
 import { ArgumentError } from '../src/core/errors.ts';
 import { formatShape } from '../src/core/shape.ts';
-import type { DeviceTraits, HostTensor, Kernel, Slot, Step, TensorSpec } from './kernel.ts';
+import source from '../wgsl/normalize.wgsl';
+import momentsSource from '../wgsl/normalize-moments.wgsl';
+import {
+  type DeviceTraits,
+  type HostTensor,
+  type Kernel,
+  type Slot,
+  type Step,
+  type TensorSpec,
+  wgslModule,
+} from './kernel.ts';
 import {
   at,
   centresShape,
@@ -23,6 +33,9 @@ import {
 
 const scratchOf = (floats: number): readonly number[] => [4 * floats, 4 * floats];
 
+const module = wgslModule('normalize', source);
+const momentsModule = wgslModule('normalize-moments', momentsSource);
+
 /** The steps that leave centres and variances in out1 and out2, and the scratch that they need. */
 function momentSteps(
   attrs: NormalizeAttrs,
@@ -43,6 +56,7 @@ function momentSteps(
   const whole = parts.parts * inner === 1;
   const count = samples * parts.parts * (columns ? quads : groups);
   const moments = stepOf(attrs, traits, {
+    module: momentsModule,
     entry: columns ? 'momentsOfColumns' : share ? 'momentsOfRowsByGroup' : 'momentsOfRows',
     access: ['read', 'write', 'write'],
     buffers: whole ? ['in0', 'out1', 'out2'] : ['in0', 'tmp0', 'tmp1'],
@@ -53,6 +67,7 @@ function momentSteps(
   });
   if (whole) return { steps: [moments], scratch: [] };
   const merge = stepOf(attrs, traits, {
+    module: momentsModule,
     entry: share ? 'mergeMomentsByGroup' : 'mergeMoments',
     access: ['read', 'read', 'write', 'write', 'read'],
     buffers: ['tmp0', 'tmp1', 'out1', 'out2', 'in0'],
@@ -83,6 +98,7 @@ function normalizeStep(
   const gamma: Slot = scaled ? `in${firstOptional}` : 'in0';
   const beta: Slot = shifted ? `in${firstOptional + (scaled ? 1 : 0)}` : 'in0';
   return stepOf(attrs, traits, {
+    module,
     entry: 'normalizeRows',
     access: ['read', 'read', 'read', 'write', 'read', 'read'],
     buffers: ['in0', ...statistics, 'out0', gamma, beta],
@@ -229,6 +245,7 @@ export const movingStatisticsKernel: Kernel<MovingAttrs> = {
   plan: (_inputs, _outputs, attrs, traits) => ({
     steps: [
       stepOf({ ...attrs, epsilon: 0, centred: true }, traits, {
+        module: momentsModule,
         entry: 'movingStatistics',
         access: ['read', 'read', 'read', 'read', 'write', 'write'],
         buffers: ['in0', 'in1', 'in2', 'in3', 'out0', 'out1'],
