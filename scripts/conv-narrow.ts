@@ -56,19 +56,10 @@ ${products.join('\n')}
   var sums = array<vec4f, ${sums.length}>(${sums.join(', ')});
   var odd = params.activation > 1u;
 ${range(channels)
-  .map((c) =>
-    [
-      `  let channel${c} = min(${c}u, params.channels - 1u);`,
-      `  let bias${c} = vec4f(select(0.0, bias[channel${c} * params.hasBias], params.hasBias != 0u));`,
-      ...range(QUADS).flatMap((q) => [
-        `  let v${c}_${q} = reluIf(sum${c}_${q} + bias${c});`,
-        `  odd |= hasNan(v${c}_${q});`,
-        ...XYZW.map(
-          (e, i) => `  out[(place.out + ${4 * q + i}u) * params.channels + channel${c}] = v${c}_${q}.${e};`,
-        ),
-      ]),
-    ].join('\n'),
-  )
+  .flatMap((c) => [
+    `  let channel${c} = min(${c}u, params.channels - 1u);`,
+    ...range(QUADS).map((q) => `  odd |= storeFour(place.out + ${4 * q}u, channel${c}, sum${c}_${q});`),
+  ])
   .join('\n')}
   for (var i = select(${channels * PLACES}u, 0u, odd); i < ${channels * PLACES}u; i++) {
     let channel = min(i / ${PLACES}u, params.channels - 1u);
@@ -89,6 +80,17 @@ fn hasNan(v: vec4f) -> bool {
 
 fn reluIf(v: vec4f) -> vec4f {
   return select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
+}
+
+// Adds the bias, applies relu, and stores four neighbouring places of a channel; tells whether one of them is NaN.
+fn storeFour(place: u32, channel: u32, sum: vec4f) -> bool {
+  let v = reluIf(sum + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u)));
+  let at = place * params.channels + channel;
+  out[at] = v.x;
+  out[at + params.channels] = v.y;
+  out[at + 2u * params.channels] = v.z;
+  out[at + 3u * params.channels] = v.w;
+  return hasNan(v);
 }
 
 // The first place of a piece. The last piece of a line ends where the line does, so two pieces may write one place, both the
