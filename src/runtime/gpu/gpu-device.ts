@@ -322,7 +322,7 @@ export class GpuDevice extends Device {
         if (kind === LETTER_T) return scratch[index] as Slice;
         if (kind === LETTER_E) return this.#errors.slice;
         const list = kind === LETTER_I ? inputs : outputs;
-        return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#placeholder();
+        return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#nothing();
       };
       for (const step of plan.steps) {
         if (step.errorWord !== undefined) {
@@ -345,7 +345,7 @@ export class GpuDevice extends Device {
   #empty: Slice | null = null;
 
   /** Bound in place of an empty input, which a kernel never reads. */
-  #placeholder(): Slice {
+  #nothing(): Slice {
     this.#empty ??= this.#memory.reserve(64);
     return this.#empty;
   }
