@@ -34,9 +34,6 @@ interface Saved {
 
 let created = 0;
 
-/** The number of the newest node. */
-export const newestNode = (): number => created;
-
 export class Node {
   readonly id = ++created;
   readonly op: Op<unknown>;
