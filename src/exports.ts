@@ -61,7 +61,6 @@ export {
   type Constraint,
   Parameter,
   type ParameterOptions,
-  type Regularizer,
 } from './nn/parameter.ts';
 export {
   type Activation,

@@ -8,17 +8,12 @@ import type { Shape } from '../core/shape.ts';
 import { assertTensor } from '../ops/operand.ts';
 import { checkOptions } from '../ops/options.ts';
 
-/** A penalty on a weight, as a scalar that is added to the loss. */
-export type Regularizer = (value: Tensor) => Tensor;
-
 /** What a weight becomes after each step of an optimizer: a tensor of the same shape. */
 export type Constraint = (value: Tensor) => Tensor;
 
 export interface ParameterOptions {
   /** Whether optimizers update it. Default: true. */
   trainable?: boolean;
-  /** Default: none. */
-  regularizer?: Regularizer | undefined;
   /** Default: none. */
   constraint?: Constraint | undefined;
 }
@@ -33,7 +28,6 @@ export interface ParameterOptions {
 export class Parameter {
   readonly name: string;
   readonly value: Tensor;
-  readonly regularizer: Regularizer | null;
   readonly constraint: Constraint | null;
 
   constructor(name: string, value: Tensor, options: ParameterOptions = {}) {
@@ -42,8 +36,8 @@ export class Parameter {
         `Parameter: the name is ${describe(name)}; pass a text such as 'dense.kernel'.`,
       );
     assertTensor('Parameter', value);
-    checkOptions('Parameter', options, ['trainable', 'regularizer', 'constraint'], 'name, value');
-    const { trainable = true, regularizer = null, constraint = null } = options;
+    checkOptions('Parameter', options, ['trainable', 'constraint'], 'name, value');
+    const { trainable = true, constraint = null } = options;
     if (!isFloat(value.dtype))
       throw new DTypeError(`Parameter '${name}': ${value.dtype} cannot be trained; cast it to float first.`);
     if (!value.isLeaf) {
@@ -54,7 +48,6 @@ export class Parameter {
     }
     this.name = name;
     this.value = keep(value);
-    this.regularizer = regularizer;
     this.constraint = constraint;
     this.trainable = trainable;
   }
