@@ -120,6 +120,7 @@ test('images and labels as a dataset', async () => {
   fails(() => data.idxImages(labels(3), images(3)), 'shape', /the images/, /exchanged/);
   fails(() => data.idxImages(images(3), labels(2)), 'shape', /3 uint8 labels/, /\(2,\)/);
   fails(() => data.idxImages(images(3).slice(1), labels(3)), 'format', /the images/);
+  fails(() => data.idxImages(images(0), labels(0)), 'argument', /no examples/);
 });
 
 const NAMES = [

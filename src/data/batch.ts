@@ -2,7 +2,7 @@
 import type { HostTensor } from '../../kernels/kernel.ts';
 import { Tensor } from '../autograd/tensor.ts';
 import { describe } from '../core/describe.ts';
-import { type DType, type HostArray, hostArray, isFloat } from '../core/dtype.ts';
+import { type DType, type HostArray, hostArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../core/shape.ts';
 
@@ -187,15 +187,4 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return `tuple of ${value.length}`;
   if (isPlainObject(value)) return `object of ${Object.keys(value).join()}`;
   return typeof value;
-}
-
-/** Refuses NaN and infinities in the float columns, and says where the first stands. */
-export function checkFinite(op: string, name: string, { data, dtype, shape }: Column): void {
-  if (!isFloat(dtype)) return;
-  const at = (data as Float64Array).findIndex((value) => !Number.isFinite(value));
-  if (at < 0) return;
-  const width = Math.max(1, bytesOfRow(shape));
-  throw new ArgumentError(
-    `${op}: ${name} holds ${data[at]} in row ${Math.floor(at / width)}, column ${at % width}. Mend or drop such rows first.`,
-  );
 }

@@ -1,13 +1,15 @@
 /** Datasets from what a program already has. */
 import { assertTensor, type NestedArray, type Tensor } from '../autograd/tensor.ts';
+import { checkFlags } from '../core/check.ts';
 import { describe } from '../core/describe.ts';
 import { type DType, type HostArray, hostArray } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { checkShape, formatShape, type Shape, sizeOf } from '../core/shape.ts';
 import { assertDType } from '../ops/operand.ts';
 import { checkOptions } from '../ops/options.ts';
-import { type Column, checkFinite, columnOf, gatherRows, isPlainObject, rowOf } from './batch.ts';
+import { type Column, columnOf, gatherRows, isPlainObject, rowOf } from './batch.ts';
 import { Dataset } from './dataset.ts';
+import { assertFinite } from './finite.ts';
 import type { Source } from './source.ts';
 
 type TypedArray = HostArray | Int8Array | Int16Array | Uint16Array | Uint8ClampedArray;
@@ -78,9 +80,9 @@ function toColumn(op: string, name: string, given: unknown): Column {
       `${op}: ${data.length} values of ${name} do not fill shape ${formatShape(shape ?? [])}, whose first axis counts the examples.`,
     );
   }
-  if (scale !== undefined && typeof scale !== 'number') {
+  if (scale !== undefined && !Number.isFinite(scale)) {
     throw new ArgumentError(
-      `${op}: the scale of ${name} is ${describe(scale)}; pass a number, as in 1 / 255.`,
+      `${op}: the scale of ${name} is ${describe(scale)}; pass a finite number, as in 1 / 255.`,
     );
   }
   const rest = { shape: shape ?? [data.length], ...(scale !== undefined && { scale }) };
@@ -127,6 +129,7 @@ export function fromArrays<K extends string>(
 ): Dataset<Record<K, Column>> {
   const op = 'fromArrays';
   checkOptions(op, options, ['check'], 'columns');
+  checkFlags(op, { check: options.check });
   if (!isPlainObject(columns)) {
     throw new ArgumentError(`${op}: ${describe(columns)}; pass arrays by name, as in { x, y }.`);
   }
@@ -145,7 +148,7 @@ export function fromArrays<K extends string>(
   if (first[1].shape[0] === 0) {
     throw new ArgumentError(`${op}: the arrays have no rows; pass at least one example.`);
   }
-  if (options.check) for (const [name, column] of made) checkFinite(op, name, column);
+  if (options.check) for (const [name, column] of made) assertFinite(`${op}: ${name}`, column);
   return fromColumns(Object.fromEntries(made) as Record<K, Column>);
 }
 

@@ -1,13 +1,15 @@
 /** Datasets: lazy, seeded pipelines of examples that can be continued from any position. */
 import type { Tensor } from '../autograd/tensor.ts';
+import { checkFlags } from '../core/check.ts';
 import { describe } from '../core/describe.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { deviceOf } from '../ops/create.ts';
 import { checkOptions } from '../ops/options.ts';
 import type { Device } from '../runtime/device.ts';
 import { type Batch, type Column, collate } from './batch.ts';
-import { PURPOSE, seedOf } from './random.ts';
+import { seedOf } from './random.ts';
 import { release, type Source, streamed } from './source.ts';
+import { type SplitOptions, splitSource } from './split.ts';
 import {
   batchSource,
   filterSource,
@@ -155,6 +157,7 @@ export class Dataset<T> implements AsyncIterable<T> {
   batch(size: number, options: BatchOptions = {}): Dataset<Batch<T>> {
     wholeNumber('batch', 'size', size, 1);
     checkOptions('batch', options, ['dropRemainder'], 'size');
+    checkFlags('batch', { dropRemainder: options.dropRemainder });
     const { dropRemainder = false } = options;
     if (dropRemainder && this.size !== undefined && this.size < size) {
       throw new ArgumentError(
@@ -170,6 +173,7 @@ export class Dataset<T> implements AsyncIterable<T> {
    */
   shuffle(options: ShuffleOptions = {}): Dataset<T> {
     checkOptions('shuffle', options, ['seed', 'bufferSize', 'reshuffle'], '');
+    checkFlags('shuffle', { reshuffle: options.reshuffle });
     const { bufferSize, reshuffle = true } = options;
     const source = this.#source;
     if (bufferSize !== undefined) {
@@ -215,57 +219,13 @@ export class Dataset<T> implements AsyncIterable<T> {
    */
   split<K extends string>(
     shares: Readonly<Record<K, number>>,
-    options: { seed?: number } = {},
+    options: SplitOptions = {},
   ): Record<K, Dataset<T>> {
-    if (typeof shares !== 'object' || shares === null) {
-      throw new ArgumentError(
-        `split: ${describe(shares)}; pass shares by name, as in { train: 0.8, test: 0.2 }.`,
-      );
-    }
-    checkOptions('split', options, ['seed'], 'shares');
-    const source = this.#source;
-    const parts = Object.entries<number>(shares) as [K, number][];
-    for (const [name, share] of parts) {
-      if (typeof share !== 'number' || !(share > 0 && share <= 1)) {
-        throw new ArgumentError(
-          `split: the share of ${name} is ${describe(share)}; shares lie above 0 and add up to 1.`,
-        );
-      }
-    }
-    const total = parts.reduce((sum, [, share]) => sum + share, 0);
-    if (!(Math.abs(total - 1) < 1e-9)) {
-      throw new ArgumentError(`split: the shares add up to ${Number(total.toPrecision(6))}; make that 1.`);
-    }
-    if (source.kind === 'streamed' || source.size === Infinity) {
-      throw new ArgumentError(
-        'split: the dataset is a stream; split the arrays first, or use take and skip.',
-      );
-    }
-    if (source.reshuffled) {
-      throw new ArgumentError(
-        'split: the examples are shuffled anew in each epoch and would wander between the parts; split first, or pass { seed } here.',
-      );
-    }
-    const { size } = source;
-    const mixed =
-      options.seed === undefined
-        ? source
-        : shuffleSource(source, seedOf('split', options.seed), { reshuffle: false, purpose: PURPOSE.split });
-    let share = 0;
-    let start = 0;
-    const made = parts.map(([name, own], index) => {
-      share += own;
-      const end = index === parts.length - 1 ? size : Math.round(share * size);
-      if (end <= start) {
-        throw new ArgumentError(
-          `split: no example is left for ${name}, a share of ${own} of ${size}; make it larger.`,
-        );
-      }
-      const part = new Dataset(windowOf(mixed, start, end));
-      start = end;
-      return [name, part] as const;
-    });
-    return Object.fromEntries(made) as Record<K, Dataset<T>>;
+    const parts = splitSource(this.#source, shares, options);
+    return Object.fromEntries(parts.map(([name, part]) => [name, new Dataset(part)])) as Record<
+      K,
+      Dataset<T>
+    >;
   }
 
   /**

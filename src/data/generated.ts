@@ -82,9 +82,8 @@ function plane(
 /** Two interleaved half circles, classes in turn. x (2), y a class of 2. Default: 400 samples, noise 0.1. */
 export function twoMoons(options: SampleOptions = {}): Examples {
   const { samples, noise, random } = begin('twoMoons', options, [], { samples: 400, noise: 0.1 });
-  const half = Math.max(1, Math.ceil(samples / 2) - 1);
-  return plane(samples, noise, random, (index) => {
-    const angle = (Math.PI * Math.floor(index / 2)) / half;
+  return plane(samples, noise, random, (index, stream) => {
+    const angle = Math.PI * stream.uniform();
     return index % 2
       ? [1 - Math.cos(angle), 0.5 - Math.sin(angle), 1]
       : [Math.cos(angle), Math.sin(angle), 0];

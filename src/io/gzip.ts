@@ -1,8 +1,8 @@
 /** Gzipped bytes, with the checks that fflate leaves out. */
 import { gunzipSync } from 'fflate';
 import { FormatError } from '../core/errors.ts';
+import { viewOf } from './bytes.ts';
 import { crc32 } from './crc32.ts';
-import { viewOf } from './npy.ts';
 
 const isGzip = (bytes: Uint8Array): boolean => bytes[0] === 0x1f && bytes[1] === 0x8b;
 

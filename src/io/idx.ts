@@ -7,8 +7,8 @@ import { describe } from '../core/describe.ts';
 import { type DType, hostArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, FormatError } from '../core/errors.ts';
 import { checkShape, formatShape, MAX_RANK, sizeOf } from '../core/shape.ts';
+import { viewOf } from './bytes.ts';
 import { gunzip } from './gzip.ts';
-import { viewOf } from './npy.ts';
 
 interface ElementType {
   readonly name: string;

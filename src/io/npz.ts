@@ -5,6 +5,7 @@ import { describe } from '../core/describe.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, FormatError } from '../core/errors.ts';
 import { checkOptions } from '../ops/options.ts';
+import { viewOf } from './bytes.ts';
 import { crc32 } from './crc32.ts';
 import {
   checkReadOptions,
@@ -13,7 +14,6 @@ import {
   type ReadNpyOptions,
   toHost,
   toTensor,
-  viewOf,
   type WriteNpyOptions,
 } from './npy.ts';
 

@@ -2,7 +2,7 @@
 import { describe } from '../core/describe.ts';
 import { ArgumentError, FormatError } from '../core/errors.ts';
 import { formatShape, MAX_RANK, type Shape } from '../core/shape.ts';
-import { viewOf } from './npy.ts';
+import { viewOf } from './bytes.ts';
 
 /** Bits of one element, by the format's name of its type. */
 const BITS = {

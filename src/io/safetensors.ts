@@ -11,7 +11,8 @@ import { ArgumentError, DTypeError, FormatError } from '../core/errors.ts';
 import { sizeOf } from '../core/shape.ts';
 import { type CreateOptions, deviceOf, tensor } from '../ops/create.ts';
 import { checkOptions } from '../ops/options.ts';
-import { toHost, viewOf, type WriteNpyOptions } from './npy.ts';
+import { viewOf } from './bytes.ts';
+import { toHost, type WriteNpyOptions } from './npy.ts';
 import {
   MAX_HEADER,
   parseHeader,

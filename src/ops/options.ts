@@ -56,7 +56,7 @@ export function checkOptions<T extends object>(
   ) {
     const call =
       isAxes(given) && (known as readonly string[]).includes('axis')
-        ? `write ${op}(${before}, { axis: ${describe(given)} }).`
+        ? `write ${op}(${before === '' ? '' : `${before}, `}{ axis: ${describe(given)} }).`
         : `pass an object with some of ${known.join(', ')}.`;
     throw new ArgumentError(`${op}: ${describe(given)} stands where an options object is expected; ${call}`);
   }

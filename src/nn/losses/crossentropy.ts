@@ -100,8 +100,8 @@ export function categoricalCrossentropy(
   checkLossOptions(op, options, ['fromLogits', 'labelSmoothing', 'axis']);
   checkPair(op, yTrue, yPred);
   checkClassOptions(op, options, yPred);
-  const { fromLogits = false, labelSmoothing = 0 } = options;
-  const axis = normalizeAxis(op, options.axis ?? -1, yPred.rank);
+  const { fromLogits = false, labelSmoothing = 0, axis: place = -1 } = options;
+  const axis = normalizeAxis(op, place, yPred.rank);
   const classes = yPred.shape[axis] as number;
   const attrs: CrossEntropyAttrs = { axis, from: 'targets', smoothing: labelSmoothing };
   checkClasses(op, yPred, yTrue, attrs);
@@ -149,11 +149,11 @@ export function sparseCategoricalCrossentropy(
 ): Tensor {
   const op = 'sparseCategoricalCrossentropy';
   checkLossOptions(op, options, ['fromLogits', 'ignoreClass', 'axis']);
-  const { fromLogits = false, ignoreClass } = options;
+  const { fromLogits = false, ignoreClass, axis: place = -1 } = options;
   if (ignoreClass !== undefined && (!Number.isInteger(ignoreClass) || ignoreClass !== (ignoreClass | 0)))
     throw new ArgumentError(`${op}: ignoreClass is ${describe(ignoreClass)}; pass a whole number.`);
   checkClassOptions(op, options, yPred);
-  const axis = normalizeAxis(op, options.axis ?? -1, yPred.rank);
+  const axis = normalizeAxis(op, place, yPred.rank);
   const classes = yPred.shape[axis] as number;
   if (yTrue instanceof Tensor) checkPair(op, yTrue, yPred);
   return withIndices(
@@ -199,10 +199,10 @@ export function binaryCrossentropy(yTrue: Tensor, yPred: Tensor, options: Catego
   const op = 'binaryCrossentropy';
   checkLossOptions(op, options, ['fromLogits', 'labelSmoothing', 'axis']);
   checkClassOptions(op, options, yPred);
-  const { fromLogits = false, labelSmoothing = 0 } = options;
+  const { fromLogits = false, labelSmoothing = 0, axis: place = -1 } = options;
   return scope(() => {
     const [target, pred] = alignPair(op, yTrue, yPred);
-    const axis = normalizeAxis(op, options.axis ?? -1, pred.rank);
+    const axis = normalizeAxis(op, place, pred.rank);
     const behind = logitsOf('sigmoid', yPred, fromLogits, 0);
     let each: Tensor;
     if (behind) each = binaryCrossEntropyOf(reshape(behind, pred.shape), target, labelSmoothing);

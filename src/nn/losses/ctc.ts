@@ -5,12 +5,10 @@ import { Tensor } from '../../autograd/tensor.ts';
 import { describe } from '../../core/describe.ts';
 import { ArgumentError, AutogradError, DTypeError, ShapeError } from '../../core/errors.ts';
 import { formatShape } from '../../core/shape.ts';
-
 import { cast } from '../../ops/cast.ts';
 import { notEqual } from '../../ops/compare.ts';
 import { full } from '../../ops/create.ts';
-import type { Indices } from '../../ops/indices.ts';
-import { withIndices } from '../../ops/indices.ts';
+import { type Indices, withIndices } from '../../ops/indices.ts';
 import { stack } from '../../ops/join.ts';
 import { sum } from '../../ops/reduce.ts';
 import { logSoftmax } from '../../ops/softmax.ts';
@@ -56,7 +54,7 @@ export interface CtcOptions extends Omit<LossOptions, 'classWeight'> {
 /** Int32 lengths of a batch; host numbers are checked here, those of a tensor by the device. */
 function lengthsOf(what: string, given: Indices, batch: number, limit: number, like: Tensor): Tensor {
   return withIndices(
-    NAME,
+    `${NAME}: ${what}`,
     like.device,
     given,
     () => [limit + 1],
@@ -97,9 +95,15 @@ export function ctc(yTrue: Indices, yPred: Tensor, options: CtcOptions = {}): Te
   if (yTrue instanceof Tensor) checkPair(NAME, yTrue, yPred);
   else checkPair(NAME, yPred, yPred);
   const [batch, steps, classes] = yPred.shape;
-  if (yPred.rank !== 3 || batch === undefined || steps === undefined || classes === undefined) {
+  if (yPred.rank !== 3 || batch === undefined || steps === undefined || !classes) {
     throw new ShapeError(
-      `${NAME}: yPred of shape ${formatShape(yPred.shape)}; logits are (batch, time, classes).`,
+      `${NAME}: yPred of shape ${formatShape(yPred.shape)}; logits are (batch, time, classes), of at least one class.`,
+    );
+  }
+  if (!Number.isInteger(blank) || blank < 0 || blank >= classes) {
+    throw new ArgumentError(
+      `${NAME}: blank ${describe(blank)} is none of the ${classes} classes; pass a whole number from 0 to ` +
+        `${classes - 1}.`,
     );
   }
   return withIndices(

@@ -12,7 +12,7 @@ export {
   sparseCategoricalCrossentropy,
 } from './crossentropy.ts';
 export { type CtcOptions, ctc } from './ctc.ts';
-export type { LossOptions, Reduction, Weights } from './options.ts';
+export type { LossOptions, Reduction } from './options.ts';
 export {
   type CosineSimilarityOptions,
   cosineSimilarity,
@@ -24,3 +24,4 @@ export {
   meanSquaredError,
   meanSquaredLogarithmicError,
 } from './regression.ts';
+export type { ClassWeight, Weights } from './weights.ts';

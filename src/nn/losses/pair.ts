@@ -10,7 +10,8 @@ import { assertTensor } from '../../ops/operand.ts';
 import { argMax, mean } from '../../ops/reduce.ts';
 import { reshape } from '../../ops/shape.ts';
 import { round } from '../../ops/unary.ts';
-import { checkLossOptions, type Labels, type LossOptions, reduceLosses } from './options.ts';
+import { checkLossOptions, type LossOptions, reduceLosses } from './options.ts';
+import type { Labels } from './weights.ts';
 
 /** Keras' constant: what probabilities and divisors are kept away from 0 by. */
 export const EPSILON = 1e-7;

@@ -72,9 +72,10 @@ export function cosineSimilarity(
 ): Tensor {
   const op = 'cosineSimilarity';
   checkLossOptions(op, options, ['axis']);
+  const { axis: place = -1 } = options;
   return scope(() => {
     const [t, p] = alignPair(op, yTrue, yPred);
-    const axis = normalizeAxis(op, options.axis ?? -1, t.rank);
+    const axis = normalizeAxis(op, place, t.rank);
     const unit = (x: Tensor): Tensor =>
       mul(x, rsqrt(maximum(sumSquares(x, { axis, keepDims: true }), EPSILON ** 2)));
     const losses = mul(sum(mul(unit(t), unit(p)), { axis }), -1);
