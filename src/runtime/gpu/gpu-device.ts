@@ -26,7 +26,7 @@ import { GpuMemory, type GpuStorage } from './memory.ts';
 import { PipelineCache } from './pipelines.ts';
 import type { Slice } from './pool.ts';
 import { Readback, type ReadRecord } from './readback.ts';
-import { Recorder, UNIFORM_RING_BYTES } from './recorder.ts';
+import { Recorder, type Run, UNIFORM_RING_BYTES } from './recorder.ts';
 import type { Settle } from './settle.ts';
 
 export interface GpuDeviceOptions {
@@ -324,6 +324,7 @@ export class GpuDevice extends Device {
         const list = kind === LETTER_I ? inputs : outputs;
         return ((list[index] as Operand).storage as GpuStorage).slice ?? this.#nothing();
       };
+      const run: Run = { updates: kernel.updates ? outputs.map((_, index) => find(`out${index}`)) : [] };
       for (const step of plan.steps) {
         if (step.errorWord !== undefined) {
           step.uniforms[step.errorWord] = this.#errors.numberOf(op, step.errorRange);
@@ -331,6 +332,7 @@ export class GpuDevice extends Device {
         }
         this.#recorder.push({
           kind: 'dispatch',
+          run,
           pipeline: this.#pipelines.get(step.pipeline),
           slices: step.buffers.map(find),
           uniforms: step.uniforms,

@@ -84,7 +84,7 @@ export class GpuMemory {
 
   /** A slice for the whole life of the device, which no tensor counts. */
   reserve(bytes: number): Slice {
-    return this.#pool.create(bytes).slice(bytes);
+    return this.#pool.create(bytes, true).slice(bytes);
   }
 
   /** Gives a slice that belongs to no tensor back. */

@@ -1,13 +1,17 @@
 /**
  * What follows from a pipeline that does not compile: its dispatches are dropped, and so is whatever would read what
- * they should have written. Reads of such memory reject; memory that is written anew is sound again.
+ * they should have written, or build on it. Reads of such memory reject; memory that is written anew is sound again. The
+ * device's own memory stays as it is: nobody's results stand in it.
  */
 import type { Block, Slice } from './pool.ts';
 import type { ReadRecord } from './readback.ts';
-import type { DispatchRecord, GpuRecord } from './recorder.ts';
+import type { DispatchRecord, GpuRecord, Run } from './recorder.ts';
 
 export class Poison {
   readonly #blocks = new Map<Block, unknown>();
+  /** The op whose dispatches came last, and the memory that it has written or was given to update. */
+  #run: Run | null = null;
+  readonly #held = new Set<Block>();
 
   get empty(): boolean {
     return this.#blocks.size === 0;
@@ -43,14 +47,22 @@ export class Poison {
     });
   }
 
-  #dispatch({ pipeline, slices }: DispatchRecord, failure: unknown): boolean {
+  #dispatch({ pipeline, slices, run }: DispatchRecord, failure: unknown): boolean {
     const { access } = pipeline.spec;
+    if (run !== this.#run) {
+      this.#run = run;
+      this.#held.clear();
+      for (const { block } of run.updates) this.#held.add(block);
+    }
     let error = failure;
-    slices.forEach((slice, index) => {
-      if (access[index] === 'read') error ??= this.#blocks.get(slice.block);
+    slices.forEach(({ block }, index) => {
+      // The first write of an op makes new content; a later one may have left some of it.
+      if (access[index] === 'read' || this.#held.has(block)) error ??= this.#blocks.get(block);
     });
     slices.forEach((slice, index) => {
-      if (access[index] === 'write') this.#write(slice, error);
+      if (access[index] !== 'write' || slice.block.reserved) return;
+      this.#held.add(slice.block);
+      this.#write(slice, error);
     });
     return error === undefined;
   }

@@ -6,14 +6,17 @@ export class Block {
   readonly id: number;
   readonly buffer: GPUBuffer;
   readonly bytes: number;
+  /** Whether it belongs to the device itself rather than to tensors. */
+  readonly reserved: boolean;
   /** The batch in which a record last named this block. */
   lastUse = 0;
   readonly #slices = new Map<number, Slice>();
 
-  constructor(id: number, buffer: GPUBuffer, bytes: number) {
+  constructor(id: number, buffer: GPUBuffer, bytes: number, reserved: boolean) {
     this.id = id;
     this.buffer = buffer;
     this.bytes = bytes;
+    this.reserved = reserved;
   }
 
   slice(bytes: number): Slice {
@@ -88,12 +91,12 @@ export class BufferPool {
     return Math.min(sizeClass(bytes), this.#limit);
   }
 
-  create(bytes: number): Block {
+  create(bytes: number, reserved = false): Block {
     const size = this.#sizeOf(bytes);
     const buffer = this.#device.createBuffer({ size, usage: this.#usage });
     this.#blocks++;
     this.#bytes += size;
-    return new Block(++this.#ids, buffer, size);
+    return new Block(++this.#ids, buffer, size, reserved);
   }
 
   release(block: Block): void {

@@ -8,8 +8,15 @@ import { Poison } from './poison.ts';
 import type { Slice } from './pool.ts';
 import type { Readback, ReadRecord } from './readback.ts';
 
+/** One run of a kernel, which its dispatches share. */
+export interface Run {
+  /** Memory whose content the kernel builds on, though it is bound as 'write'. */
+  readonly updates: readonly Slice[];
+}
+
 export interface DispatchRecord {
   readonly kind: 'dispatch';
+  readonly run: Run;
   readonly pipeline: Pipeline;
   readonly slices: readonly Slice[];
   readonly uniforms: Uint32Array;
