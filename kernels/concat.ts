@@ -15,10 +15,9 @@ export const CONCAT_PARTS = 7;
 
 const access = ['read', 'read', 'read', 'read', 'read', 'read', 'read', 'write'] as const;
 const module = wgslModule('concat', source);
-const pipelines = {
-  elements: pipelineSpec(module, 'concat', access, 12),
-  quads: pipelineSpec(module, 'concatQuads', access, 12),
-};
+const entries = { elements: 'concat', quads: 'concatQuads' } as const;
+/** Numbers of parts with pipelines of their own: drivers may go through the loads of all parts for each element. */
+const PIPELINES = [2, 4, CONCAT_PARTS];
 
 /** What any number of tensors make when joined along `axis`. */
 export function joined(op: string, inputs: readonly TensorSpec[], axis: number): TensorSpec {
@@ -87,8 +86,9 @@ export const concatKernel: Kernel<ConcatAttrs> = {
       buffers.push(input ? `in${part}` : 'in0');
     }
     buffers.push('out0');
-    const workgroups = grid(Math.ceil(count / 64));
-    return { steps: [{ pipeline: pipelines[variant], buffers, uniforms, workgroups }] };
+    const PARTS = PIPELINES.find((parts) => parts >= inputs.length) as number;
+    const pipeline = pipelineSpec(module, entries[variant], access, 12, { PARTS });
+    return { steps: [{ pipeline, buffers, uniforms, workgroups: grid(Math.ceil(count / 64)) }] };
   },
 
   reference(inputs, [out], { axis }) {

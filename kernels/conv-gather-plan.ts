@@ -41,8 +41,10 @@ interface Tiling {
   readonly acrossGroups: boolean;
   /** It cannot take several taps as one run. */
   readonly wholePixels?: boolean;
-  /** Time of one turn of the innermost loop, in fused multiply-adds of one lane. */
+  /** Time for one element of the depth, in fused multiply-adds of one lane. */
   readonly cost: number;
+  /** Elements of the depth that a turn of the loop takes, some of them in vain at its end; 1 where it is not given. */
+  readonly step?: number;
 }
 
 function registerTilings(traits: DeviceTraits): Tiling[] {
@@ -73,6 +75,7 @@ function subgroupsTilings(traits: DeviceTraits): Tiling[] {
     channels,
     acrossGroups: false,
     cost: (32 / lanes) * (10 + 1.25 * channels) + 10 * (channels / lanes),
+    step: lanes === 4 ? 4 : 1,
   }));
 }
 
@@ -82,6 +85,9 @@ function tilingsOf(variant: string, traits: DeviceTraits): Tiling[] {
   const pipeline = pipelineSpec(tiledModule, 'convTiled', ACCESS, UNIFORM_WORDS);
   return [{ pipeline, places: 64, channels: 64, acrossGroups: false, cost: 1 }];
 }
+
+/** The elements of the depth that are computed. */
+const depthOf = ({ step = 1 }: Tiling, depth: number): number => Math.ceil(depth / step) * step;
 
 const tilesOfChannels = ({ channels, acrossGroups }: Tiling, { groups, perGroup }: Gather): number =>
   acrossGroups ? Math.ceil((groups * perGroup) / channels) : groups * Math.ceil(perGroup / channels);
@@ -120,14 +126,17 @@ export function gatherPlan(gather: Gather, traits: DeviceTraits, variant?: strin
   const extents = out.map((extent, axis) => Math.ceil(extent / (phases[axis] as number)));
   const places = batch * sizeOf(extents);
   const time = (tiling: Tiling): number =>
-    Math.ceil(places / tiling.places) * tilesOfChannels(tiling, gather) * tiling.cost;
+    Math.ceil(places / tiling.places) *
+    tilesOfChannels(tiling, gather) *
+    depthOf(tiling, runs.depth) *
+    tiling.cost;
   const tilings = variant ? tilingsOf(variant, traits) : candidates(gather, runs.depth, traits);
   // Runs across taps check each element against its line, which convAcross does for whole pixels only.
   const fit = tilings.filter(({ wholePixels }) => !wholePixels || groups > 1);
   const tiling = fit.reduce((best, own) => (time(own) < time(best) ? own : best));
 
   if (!variant && isNarrow(gather)) {
-    const turns = sizeOf(runs.taps) * runs.depth;
+    const turns = sizeOf(runs.taps) * depthOf(tiling, runs.depth);
     const turn = (traits.subgroupSize === 4 ? 2 : 1) * tiling.cost;
     const workgroups = Math.ceil(places / tiling.places) * tilesOfChannels(tiling, gather);
     const isFaster = narrowTiling(gather, traits).time < workgroups * (turns * turn + TILE_OVERHEAD);

@@ -28,12 +28,14 @@ export interface Gather {
   readonly activation: MatmulActivation;
 }
 
-export const UNIFORM_WORDS = 52;
+export const UNIFORM_WORDS = 60;
 export const ACCESS = ['read', 'read', 'read', 'write'] as const;
 
 /** Numbers of channels, and of taps in one turn, that conv.narrow has entry points for. */
 export const NARROW_CHANNELS: readonly number[] = [1, 2, 4, 6, 8];
 export const NARROW_TAPS: readonly number[] = [3, 5];
+
+const greatestDivisor = (a: number, b: number): number => (b === 0 ? a : greatestDivisor(b, a % b));
 
 /** What all entry points take, with the taps and the depth of one of them as they are counted there. */
 export function uniformsOf(
@@ -58,6 +60,13 @@ export function uniformsOf(
   uniforms.set(gather.step, 40);
   uniforms.set(gather.offset, 44);
   uniforms.set(gather.tapStep, 48);
+  // Taps meet a phase at regular distances, though not from the first one on.
+  gather.phases.forEach((phases, axis) => {
+    const step = gather.tapStep[axis] as number;
+    const stride = phases / greatestDivisor(phases, Math.abs(step));
+    uniforms[52 + axis] = stride;
+    uniforms[56 + axis] = (stride * step) / phases;
+  });
   return uniforms;
 }
 

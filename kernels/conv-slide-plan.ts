@@ -4,6 +4,7 @@
  */
 import { sizeOf } from '../src/core/shape.ts';
 import depthwiseSource from '../wgsl/conv.depthwise.wgsl';
+import narrowQuadsSource from '../wgsl/conv.narrow.subgroups4.wgsl';
 import narrowSource from '../wgsl/conv.narrow.wgsl';
 import {
   ACCESS,
@@ -18,6 +19,7 @@ import { type DeviceTraits, grid, type Plan, pipelineSpec, type Step, wgslModule
 
 const depthwiseModule = wgslModule('conv.depthwise', depthwiseSource);
 const narrowModule = wgslModule('conv.narrow', narrowSource);
+const narrowQuadsModule = wgslModule('conv.narrow.subgroups4', narrowQuadsSource, ['subgroups']);
 /** Neighbouring places that one invocation owns in conv.narrow. */
 const NARROW_PLACES = 8;
 /** Places that one invocation owns in conv.depthwise, where its window slides and elsewhere. */
@@ -94,7 +96,8 @@ export function narrowPlan(gather: Gather, traits: DeviceTraits): Plan {
     TAPS: taps,
     VECTORS: vectors,
   });
-  const entry = pipelineSpec(narrowModule, `narrow${own}x${taps}`, [...ACCESS, 'read'], UNIFORM_WORDS, {
+  const module = traits.subgroupSize === 4 ? narrowQuadsModule : narrowModule;
+  const entry = pipelineSpec(module, `narrow${own}x${taps}`, [...ACCESS, 'read'], UNIFORM_WORDS, {
     LANES: lanes,
   });
   const packing: Step = {

@@ -33,6 +33,7 @@ const pipelines = {
   along: pipelineSpec(module, 'gather', ACCESS, WORDS, { ALONG: 1 }),
   quad: pipelineSpec(module, 'gather4', ACCESS, WORDS),
   sixteen: pipelineSpec(module, 'gather16', ACCESS, WORDS),
+  sixtyFour: pipelineSpec(module, 'gather64', ACCESS, WORDS),
 };
 const oneHotPipeline = pipelineSpec(module, 'oneHot', ['read', 'write', 'write'], WORDS);
 
@@ -45,7 +46,7 @@ const missingValue = (dtype: DType): number =>
   isFloat(dtype) ? Number.NaN : dtype === 'int32' ? -2147483648 : 0;
 
 /** How many neighbours an invocation of each variant moves. */
-const WIDTH = { element: 1, quad: 4, sixteen: 16 };
+const WIDTH = { element: 1, quad: 4, sixteen: 16, sixtyFour: 64 };
 type Variant = keyof typeof WIDTH;
 
 /** Whether rows consist of pieces of this width. */
@@ -54,13 +55,22 @@ const fits = (width: number, [x, indices]: readonly TensorSpec[], attrs: IndexAt
   (attrs.mode !== 'along' && !!x && !!indices && picksOf('gather', x, indices, attrs).inner % width === 0);
 
 /** The work on indices is dear to software, so its invocations move much; hardware likes lanes side by side. */
-const preferred = (inputs: readonly TensorSpec[], attrs: IndexAttrs, software: boolean): Variant =>
-  software && fits(16, inputs, attrs) ? 'sixteen' : fits(4, inputs, attrs) ? 'quad' : 'element';
+function preferred(
+  inputs: readonly TensorSpec[],
+  { shape }: TensorSpec,
+  attrs: IndexAttrs,
+  software: boolean,
+): Variant {
+  const may = (variant: Variant): boolean => fits(WIDTH[variant], inputs, attrs);
+  if (software && sizeOf(shape) >= 64 * 512 && may('sixtyFour')) return 'sixtyFour';
+  if (software && may('sixteen')) return 'sixteen';
+  return may('quad') ? 'quad' : 'element';
+}
 
 /** `out[o, j, i] = x[o, index(j), i]` for inputs x and indices; see `IndexMode`. */
 export const gatherKernel: Kernel<IndexAttrs> = {
   name: 'gather',
-  variants: ['element', 'quad', 'sixteen'],
+  variants: ['element', 'quad', 'sixteen', 'sixtyFour'],
 
   supports: (variant, inputs, attrs) => fits(WIDTH[variant as Variant], inputs, attrs),
 
@@ -73,7 +83,7 @@ export const gatherKernel: Kernel<IndexAttrs> = {
     const [x, indices] = inputs;
     if (!x || !indices || !out) return { steps: [] };
     const picks = picksOf('gather', x, indices, attrs);
-    const chosen = (variant as Variant | undefined) ?? preferred(inputs, attrs, traits.software);
+    const chosen = (variant as Variant | undefined) ?? preferred(inputs, out, attrs, traits.software);
     const width = WIDTH[chosen];
     const count = sizeOf(out.shape) / width;
     const inner = picks.inner / width;
@@ -82,6 +92,7 @@ export const gatherKernel: Kernel<IndexAttrs> = {
     uniforms.set(dividerWords(inner), 4);
     uniforms.set(dividerWords(picks.m), 8);
     uniforms[12] = missingBits(out.dtype);
+    uniforms[15] = WIDTH.sixtyFour / 16; // Not a constant, so that no driver unrolls the loop.
     writeIndexedAxes(uniforms, 16, picks);
     const step: Step = {
       pipeline: pipelines[attrs.mode === 'along' ? 'along' : chosen],

@@ -4,7 +4,15 @@ import { ArgumentError, DTypeError, ShapeError } from '../src/core/errors.ts';
 import { forEachOffset, formatShape, type Shape, sizeOf, stridesOf } from '../src/core/shape.ts';
 import source from '../wgsl/place.wgsl';
 import { fillKernel } from './fill.ts';
-import { floatBits, grid, type Kernel, pipelineSpec, type TensorSpec, wgslModule } from './kernel.ts';
+import {
+  type DeviceTraits,
+  floatBits,
+  grid,
+  type Kernel,
+  pipelineSpec,
+  type TensorSpec,
+  wgslModule,
+} from './kernel.ts';
 import { divider } from './strided.ts';
 
 /**
@@ -24,6 +32,7 @@ const WORDS = 4 + 8 * 8;
 const pipelines = {
   runs: pipelineSpec(module, 'placeRuns', ['read', 'write'], WORDS),
   quads: pipelineSpec(module, 'placeQuads', ['read', 'write'], WORDS),
+  rows: pipelineSpec(module, 'placeRows', ['read', 'write'], WORDS),
 };
 
 type Variant = keyof typeof pipelines;
@@ -85,6 +94,10 @@ function inQuads(axes: readonly Axis[], offset: number): Axis[] | undefined {
   return quads.filter(({ extent }) => extent > 1);
 }
 
+/** Software finds its way to a row slowly, so its invocations move much; hardware likes lanes side by side. */
+const preferred = (quads: readonly Axis[] | undefined, { software }: DeviceTraits): Variant =>
+  !quads ? 'runs' : software ? 'rows' : 'quads';
+
 /** The axis of an output of one element. */
 const SINGLE: Axis = { extent: 1, size: 1, start: 0, step: 1, stride: 1 };
 
@@ -109,7 +122,7 @@ function checkRegion(op: string, { shape: input }: TensorSpec, { shape, start, s
 
 export const placeKernel: Kernel<PlaceAttrs> = {
   name: 'place',
-  variants: ['runs', 'quads'],
+  variants: ['runs', 'quads', 'rows'],
 
   supports(variant, [input], attrs) {
     const { shape } = input as TensorSpec;
@@ -137,14 +150,22 @@ export const placeKernel: Kernel<PlaceAttrs> = {
       return fillKernel.plan([], outputs, { shape: attrs.shape, dtype, value }, traits);
     const { axes, offset } = axesOf(shape, attrs);
     const quads = forced === 'runs' ? undefined : inQuads(axes, offset);
-    const variant: Variant = quads ? 'quads' : 'runs';
-    const own = quads ?? (axes.length > 0 ? axes : [SINGLE]); // placeRuns looks at the last axis.
-    const count = Math.ceil(sizeOf(attrs.shape) / 4);
+    const variant = quads && forced ? (forced as Variant) : preferred(quads, traits);
+    const list = quads ?? axes;
+    const own = list.length > 0 ? list : [SINGLE];
+    // The rows of placeRows, in pieces of four quads.
+    const last = own.length - 1;
+    const { extent: columns } = own[last] as Axis;
+    const pieces = Math.ceil(columns / 4);
+    const fours = Math.ceil(sizeOf(attrs.shape) / 4);
+    const count = variant === 'rows' ? (fours / columns) * pieces : fours;
     const uniforms = new Uint32Array(WORDS);
     uniforms.set([count, own.length, quads ? offset / 4 : offset, isFloat(dtype) ? floatBits(value) : value]);
     own.forEach(({ extent, start, step, size, stride }, axis) => {
-      const [multiplier, shift] = axis > 0 ? divider(extent) : [0, 0];
-      uniforms.set([extent, multiplier, shift, 0, start, step, size, stride], 4 + 8 * axis);
+      const inPieces = variant === 'rows' && axis === last;
+      const by = inPieces ? pieces : extent;
+      const [multiplier, shift] = by > 1 && (axis > 0 || inPieces) ? divider(by) : [0, 0];
+      uniforms.set([by, multiplier, shift, extent, start, step, size, stride], 4 + 8 * axis);
     });
     const workgroups = grid(Math.ceil(count / 64));
     return { steps: [{ pipeline: pipelines[variant], buffers: ['in0', 'out0'], uniforms, workgroups }] };

@@ -151,6 +151,8 @@ function runsOf(shape: Shape, axes: readonly number[]): Run[] {
 const MAX_PER_LANE = 2048;
 /** Shorter parts are not worth a further stage. */
 const MIN_PER_LANE = 64;
+/** Software takes so many elements in the time of a further dispatch. */
+const NEVER_SPLIT = 1024;
 
 /** How a run is computed: one invocation or one workgroup for each part of `chunk` elements. */
 interface Schedule {
@@ -173,7 +175,8 @@ function schedule(
   const lanes = group ? workgroup : 1;
   // Few outputs: parts as short as it takes to fill the device; many: as long as the accuracy permits.
   const perLane = Math.ceil((length * rows) / enough);
-  const chunk = lanes * Math.min(MAX_PER_LANE, Math.max(MIN_PER_LANE, perLane));
+  const least = traits.software && length <= NEVER_SPLIT ? length : MIN_PER_LANE;
+  const chunk = lanes * Math.min(MAX_PER_LANE, Math.max(least, perLane));
   const parts = Math.ceil(length / chunk);
   return {
     entry: group ? 'reduceGroup' : 'reduceLane',

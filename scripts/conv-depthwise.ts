@@ -12,7 +12,8 @@ const lines = (count: number, line: (i: number) => string): string => range(coun
 /** The way out for the sums of the places from `first` on. */
 const wayOut = (places: number, store: (p: number) => string): string => `  var biasOfQuad = vec4f();
   if (params.hasBias != 0u) { biasOfQuad = biasQuads[quad]; }
-${lines(places, (p) => `  let v${p} = reluIf(sum${p} + biasOfQuad);\n${store(p)}`)}
+  let relu = vec4<bool>(params.activation == 1u);
+${lines(places, (p) => `  let v${p} = reluIf(sum${p} + biasOfQuad, relu);\n${store(p)}`)}
   let sums = array<vec4f, ${places}>(${range(places)
     .map((p) => `sum${p}`)
     .join(', ')});
@@ -48,8 +49,8 @@ fn hasNan(v: vec4f) -> bool {
   return any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-fn reluIf(v: vec4f) -> vec4f {
-  return select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
+fn reluIf(v: vec4f, relu: vec4<bool>) -> vec4f {
+  return select(v, vec4f(), (v < vec4f()) & relu);
 }
 
 // The sum for one place and four channels, without the padding.

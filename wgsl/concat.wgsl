@@ -7,6 +7,9 @@
 //
 // ⌊n / columns⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31; multiplier 0 stands for a single row.
 
+// 2, 4 or 7: how many parts there may be. Some drivers go through every branch that is left.
+override PARTS: u32 = 7u;
+
 struct Params {
   count: u32,
   columns: u32,
@@ -60,11 +63,11 @@ fn concat(
   var value: u32;
   if (column < low.x) {
     value = in0[row * low.x + column];
-  } else if (column < low.y) {
+  } else if (PARTS == 2u || column < low.y) {
     value = in1[row * (low.y - low.x) + (column - low.x)];
   } else if (column < low.z) {
     value = in2[row * (low.z - low.y) + (column - low.y)];
-  } else if (column < low.w) {
+  } else if (PARTS == 4u || column < low.w) {
     value = in3[row * (low.w - low.z) + (column - low.z)];
   } else if (column < high.x) {
     value = in4[row * (high.x - low.w) + (column - low.w)];
@@ -91,11 +94,11 @@ fn concatQuads(
   var value: vec4u;
   if (column < low.x) {
     value = quads0[row * low.x + column];
-  } else if (column < low.y) {
+  } else if (PARTS == 2u || column < low.y) {
     value = quads1[row * (low.y - low.x) + (column - low.x)];
   } else if (column < low.z) {
     value = quads2[row * (low.z - low.y) + (column - low.y)];
-  } else if (column < low.w) {
+  } else if (PARTS == 4u || column < low.w) {
     value = quads3[row * (low.w - low.z) + (column - low.z)];
   } else if (column < high.x) {
     value = quads4[row * (high.x - low.w) + (column - low.w)];

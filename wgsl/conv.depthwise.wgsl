@@ -40,6 +40,8 @@ struct Params {
   blocks: u32, // turns in all in conv.narrow
   offset: vec3i,
   tapStep: vec3i,
+  tapStride: vec3u, // from one tap that meets a phase to the next
+  reachStep: vec3i, // and how much farther that one reaches, in pixels of the source
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -244,8 +246,8 @@ fn hasNan(v: vec4f) -> bool {
   return any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-fn reluIf(v: vec4f) -> vec4f {
-  return select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
+fn reluIf(v: vec4f, relu: vec4<bool>) -> vec4f {
+  return select(v, vec4f(), (v < vec4f()) & relu);
 }
 
 // The sum for one place and four channels, without the padding.
@@ -365,21 +367,22 @@ fn depthwise(
   }
   var biasOfQuad = vec4f();
   if (params.hasBias != 0u) { biasOfQuad = biasQuads[quad]; }
-  let v0 = reluIf(sum0 + biasOfQuad);
+  let relu = vec4<bool>(params.activation == 1u);
+  let v0 = reluIf(sum0 + biasOfQuad, relu);
   outQuads[(place.out + 0u) * quads + quad] = v0;
-  let v1 = reluIf(sum1 + biasOfQuad);
+  let v1 = reluIf(sum1 + biasOfQuad, relu);
   outQuads[(place.out + 1u) * quads + quad] = v1;
-  let v2 = reluIf(sum2 + biasOfQuad);
+  let v2 = reluIf(sum2 + biasOfQuad, relu);
   outQuads[(place.out + 2u) * quads + quad] = v2;
-  let v3 = reluIf(sum3 + biasOfQuad);
+  let v3 = reluIf(sum3 + biasOfQuad, relu);
   outQuads[(place.out + 3u) * quads + quad] = v3;
-  let v4 = reluIf(sum4 + biasOfQuad);
+  let v4 = reluIf(sum4 + biasOfQuad, relu);
   outQuads[(place.out + 4u) * quads + quad] = v4;
-  let v5 = reluIf(sum5 + biasOfQuad);
+  let v5 = reluIf(sum5 + biasOfQuad, relu);
   outQuads[(place.out + 5u) * quads + quad] = v5;
-  let v6 = reluIf(sum6 + biasOfQuad);
+  let v6 = reluIf(sum6 + biasOfQuad, relu);
   outQuads[(place.out + 6u) * quads + quad] = v6;
-  let v7 = reluIf(sum7 + biasOfQuad);
+  let v7 = reluIf(sum7 + biasOfQuad, relu);
   outQuads[(place.out + 7u) * quads + quad] = v7;
   let sums = array<vec4f, 8>(sum0, sum1, sum2, sum3, sum4, sum5, sum6, sum7);
   let odd = params.activation > 1u || hasNan(v0) || hasNan(v1) || hasNan(v2) || hasNan(v3) || hasNan(v4) || hasNan(v5) || hasNan(v6) || hasNan(v7);
@@ -438,13 +441,14 @@ fn depthwiseAny(
   }
   var biasOfQuad = vec4f();
   if (params.hasBias != 0u) { biasOfQuad = biasQuads[quad]; }
-  let v0 = reluIf(sum0 + biasOfQuad);
+  let relu = vec4<bool>(params.activation == 1u);
+  let v0 = reluIf(sum0 + biasOfQuad, relu);
   if (place0.inside) { outQuads[place0.out * quads + quad] = v0; }
-  let v1 = reluIf(sum1 + biasOfQuad);
+  let v1 = reluIf(sum1 + biasOfQuad, relu);
   if (place1.inside) { outQuads[place1.out * quads + quad] = v1; }
-  let v2 = reluIf(sum2 + biasOfQuad);
+  let v2 = reluIf(sum2 + biasOfQuad, relu);
   if (place2.inside) { outQuads[place2.out * quads + quad] = v2; }
-  let v3 = reluIf(sum3 + biasOfQuad);
+  let v3 = reluIf(sum3 + biasOfQuad, relu);
   if (place3.inside) { outQuads[place3.out * quads + quad] = v3; }
   let sums = array<vec4f, 4>(sum0, sum1, sum2, sum3);
   let odd = params.activation > 1u || hasNan(v0) || hasNan(v1) || hasNan(v2) || hasNan(v3);

@@ -9,8 +9,8 @@
 //
 // For results of few channels, one group, and windows that move by one. Invocation i owns 8 neighbouring places of a line in all
 // channels, and writes them with `=`. In each turn it loads the elements that a stretch of neighbouring taps meets, for one
-// channel of x, and each of them serves as many taps. `pack` brings the filter into the order of these turns beforehand and
-// fills it up with zeros, and where there are less channels than an entry point owns, with the last one again.
+// channel of x, and each of them serves as many taps. `pack` of conv.narrow.wgsl brings the filter into the order of these turns
+// beforehand and fills it up with zeros, and where there are less channels than an entry point owns, with the last one again.
 //
 //   binding 5   packed   what `pack` wrote    read
 //   for `pack`: binding 1   filters   like w    read;    binding 2   packing   (blocks, VECTORS, 4)   write
@@ -45,6 +45,8 @@ struct Params {
   blocks: u32, // turns in all in conv.narrow
   offset: vec3i,
   tapStep: vec3i,
+  tapStride: vec3u, // from one tap that meets a phase to the next
+  reachStep: vec3i, // and how much farther that one reaches, in pixels of the source
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -242,23 +244,56 @@ override LANES: u32 = 8u;
 
 @group(0) @binding(5) var<storage, read> packed: array<vec4f>;
 
+// Vector `number` of the packed filter.
+fn filterVector(number: u32) -> vec4f {
+  return packed[number];
+}
+
 fn hasNan(v: vec4f) -> bool {
   return any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
 }
 
-fn reluIf(v: vec4f) -> vec4f {
-  return select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
+fn reluIf(v: vec4f, relu: vec4<bool>) -> vec4f {
+  return select(v, vec4f(), (v < vec4f()) & relu);
 }
 
-// Adds the bias, applies relu, and stores four neighbouring places of a channel; tells whether one of them is NaN.
-fn storeFour(place: u32, channel: u32, sum: vec4f) -> bool {
-  let v = reluIf(sum + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u)));
-  let at = place * params.channels + channel;
-  out[at] = v.x;
-  out[at + params.channels] = v.y;
-  out[at + 2u * params.channels] = v.z;
-  out[at + 3u * params.channels] = v.w;
-  return hasNan(v);
+// What the stores of all channels need.
+struct Way {
+  first: u32, // address of the first place's first channel
+  channels: u32,
+  hasBias: u32,
+  relu: vec4<bool>,
+}
+
+fn wayOut(place: Place) -> Way {
+  let channels = params.channels;
+  return Way(place.out * channels, channels, params.hasBias, vec4<bool>(params.activation == 1u));
+}
+
+// Adds the bias, applies relu, and stores the 8 places of a channel, or of the last one; tells whether one of them is NaN.
+fn storeEight(way: Way, wanted: u32, low: vec4f, high: vec4f) -> bool {
+  let channel = min(wanted, way.channels - 1u);
+  let biasOf = vec4f(select(0.0, bias[channel * way.hasBias], way.hasBias != 0u));
+  let v = reluIf(low + biasOf, way.relu);
+  let u = reluIf(high + biasOf, way.relu);
+  let at = way.first + channel;
+  out[at + 0u * way.channels] = v.x;
+  out[at + 1u * way.channels] = v.y;
+  out[at + 2u * way.channels] = v.z;
+  out[at + 3u * way.channels] = v.w;
+  out[at + 4u * way.channels] = u.x;
+  out[at + 5u * way.channels] = u.y;
+  out[at + 6u * way.channels] = u.z;
+  out[at + 7u * way.channels] = u.w;
+  return hasNan(v) || hasNan(u);
+}
+
+// Stores the sum of one place and channel that takes more than relu.
+fn finishNarrow(place: Place, along: u32, wanted: u32, sum: f32) {
+  let channel = min(wanted, params.channels - 1u);
+  let step = along * params.pixel;
+  let own = Place(place.at + vec3i(0, 0, i32(step)), place.origin + step, place.out + along, true);
+  finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sum);
 }
 
 // The first place of a piece. The last piece of a line ends where the line does, so two pieces may write one place, both the
@@ -269,45 +304,134 @@ fn firstPlace(item: u32) -> u32 {
   return line * params.grid.z + min((piece - line * params.pieces) * 8u, params.grid.z - 8u);
 }
 
-// What one turn of the loop takes: a stretch of taps along the last axis, for one channel of x.
-struct Turn {
-  z: i32,
-  y: i32,
-  x: u32,
-  k: u32,
+// What every turn of the loop needs of the uniforms.
+struct Walk {
+  blocks: u32,
+  turns: vec4u, // along each axis of the kernel, and channels of x
+  source: vec3u,
+  pixel: u32,
+  offset: vec2i,
+  tapStep: vec2i,
+  ahead: i32, // elements from a place to the first one that its taps meet
+  stretch: u32, // elements from one stretch of taps to the next
 }
 
-// One loop instead of four: some drivers go once more through the body of every loop than it has turns.
-fn nextTurn(now: Turn) -> Turn {
-  let k = now.k + 1u;
-  let x = now.x + u32(k == params.depth);
-  let y = now.y + i32(x == params.tapTurns);
-  let z = now.z + i32(y == i32(params.kernel.y));
-  return Turn(
-    z,
-    select(y, 0, y == i32(params.kernel.y)),
-    select(x, 0u, x == params.tapTurns),
-    select(k, 0u, k == params.depth),
+fn windowWalk(taps: u32) -> Walk {
+  let pixel = params.pixel;
+  let kernel = params.kernel;
+  let ahead = (params.offset.z + min(0, (i32(kernel.z) - 1) * params.tapStep.z)) * i32(pixel);
+  return Walk(
+    params.blocks,
+    vec4u(kernel.x, kernel.y, params.tapTurns, params.depth),
+    params.source,
+    pixel,
+    params.offset.xy,
+    params.tapStep.xy,
+    ahead,
+    taps * pixel,
   );
 }
 
-// Where a turn begins in x, and the same element counted along its line.
+// Where a turn begins in x, and the same element counted along its line. A turn takes a stretch of taps along the last axis,
+// for one channel of x.
 struct Stretch {
   at: u32,
   inLine: u32,
 }
 
-fn stretchOf(place: Place, turn: Turn, taps: u32) -> Stretch {
-  let ahead = params.offset.z + min(0, (i32(params.kernel.z) - 1) * params.tapStep.z);
-  let along = (ahead + i32(turn.x * taps)) * i32(params.pixel) + i32(turn.k);
-  let z = params.offset.x + turn.z * params.tapStep.x;
-  let y = params.offset.y + turn.y * params.tapStep.y;
-  let valid = u32(place.at.x + z) < params.source.x && u32(place.at.y + y) < params.source.y;
-  let shift = (z * i32(params.source.y) + y) * i32(params.source.z) + along;
+fn stretchOf(walk: Walk, place: Place, turn: vec4u) -> Stretch {
+  let along = walk.ahead + i32(turn.z * walk.stretch + turn.w);
+  let z = walk.offset.x + i32(turn.x) * walk.tapStep.x;
+  let y = walk.offset.y + i32(turn.y) * walk.tapStep.y;
+  let valid = u32(place.at.x + z) < walk.source.x && u32(place.at.y + y) < walk.source.y;
+  let shift = (z * i32(walk.source.y) + y) * i32(walk.source.z) + along;
   return Stretch(place.origin + u32(shift), select(NOWHERE, u32(place.at.z + along), valid));
 }
 
-// Element i of the packed filter is number i % (4 * VECTORS) of a turn: tap by tap, OWN channels of each.
+// What a turn's taps meet: places 0 to 3, 4 to 7, and beyond.
+struct Window {
+  low: vec4f,
+  middle: vec4f,
+  high: vec4f,
+}
+
+fn window3(walk: Walk, place: Place, turn: vec4u) -> Window {
+  let stretch = stretchOf(walk, place, turn);
+  let at = stretch.at;
+  let inLine = stretch.inLine;
+  return Window(
+    vec4f(
+      select(0.0, x[at], inLine < walk.source.z),
+      select(0.0, x[at + 1u * walk.pixel], inLine + 1u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 2u * walk.pixel], inLine + 2u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 3u * walk.pixel], inLine + 3u * walk.pixel < walk.source.z),
+    ),
+    vec4f(
+      select(0.0, x[at + 4u * walk.pixel], inLine + 4u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 5u * walk.pixel], inLine + 5u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 6u * walk.pixel], inLine + 6u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 7u * walk.pixel], inLine + 7u * walk.pixel < walk.source.z),
+    ),
+    vec4f(
+      select(0.0, x[at + 8u * walk.pixel], inLine + 8u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 9u * walk.pixel], inLine + 9u * walk.pixel < walk.source.z),
+      0.0,
+      0.0,
+    ),
+  );
+}
+
+fn window5(walk: Walk, place: Place, turn: vec4u) -> Window {
+  let stretch = stretchOf(walk, place, turn);
+  let at = stretch.at;
+  let inLine = stretch.inLine;
+  return Window(
+    vec4f(
+      select(0.0, x[at], inLine < walk.source.z),
+      select(0.0, x[at + 1u * walk.pixel], inLine + 1u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 2u * walk.pixel], inLine + 2u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 3u * walk.pixel], inLine + 3u * walk.pixel < walk.source.z),
+    ),
+    vec4f(
+      select(0.0, x[at + 4u * walk.pixel], inLine + 4u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 5u * walk.pixel], inLine + 5u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 6u * walk.pixel], inLine + 6u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 7u * walk.pixel], inLine + 7u * walk.pixel < walk.source.z),
+    ),
+    vec4f(
+      select(0.0, x[at + 8u * walk.pixel], inLine + 8u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 9u * walk.pixel], inLine + 9u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 10u * walk.pixel], inLine + 10u * walk.pixel < walk.source.z),
+      select(0.0, x[at + 11u * walk.pixel], inLine + 11u * walk.pixel < walk.source.z),
+    ),
+  );
+}
+
+// What four neighbouring places meet under each of so many taps, a column for each tap.
+fn slide3(a: vec4f, b: vec4f) -> mat3x4f {
+  return mat3x4f(vec4f(a.xyzw), vec4f(a.yzw, b.x), vec4f(a.zw, b.xy));
+}
+
+fn slide4(a: vec4f, b: vec4f) -> mat4x4f {
+  return mat4x4f(vec4f(a.xyzw), vec4f(a.yzw, b.x), vec4f(a.zw, b.xy), vec4f(a.w, b.xyz));
+}
+
+// One loop instead of four: some drivers go once more through the body of every loop than it has turns.
+fn nextTurn(now: vec4u, turns: vec4u) -> vec4u {
+  let k = now.w + 1u;
+  let x = now.z + u32(k == turns.w);
+  let y = now.y + u32(x == turns.z);
+  let z = now.x + u32(y == turns.y);
+  return vec4u(
+    z,
+    select(y, 0u, y == turns.y),
+    select(x, 0u, x == turns.z),
+    select(k, 0u, k == turns.w),
+  );
+}
+
+// Element i of the packed filter is number i % (4 * VECTORS) of a turn: for each of OWN channels up to four taps, then for each
+// the fifth.
 override OWN: u32 = 1u;
 override TAPS: u32 = 1u;
 override VECTORS: u32 = 1u;
@@ -325,12 +449,16 @@ fn pack(
   if (i >= params.blocks * VECTORS * 4u) { return; }
   let block = i / (VECTORS * 4u);
   let number = i % (VECTORS * 4u);
+  let columns = min(TAPS, 4u);
+  let fifth = number >= OWN * columns;
+  let tapOfTurn = select(number % columns, 4u, fifth);
+  let own = select(number / columns, number - OWN * columns, fifth);
   let stretch = block / params.depth;
   let line = stretch / params.tapTurns;
-  let column = stretch % params.tapTurns * TAPS + number / OWN;
+  let column = stretch % params.tapTurns * TAPS + tapOfTurn;
   let inside = number < OWN * TAPS && column < params.kernel.z;
   let tap = line * params.kernel.z + select(column, params.kernel.z - 1u - column, params.tapStep.z < 0);
-  let channel = min(number % OWN, params.channels - 1u);
+  let channel = min(own, params.channels - 1u);
   let at = tap * params.wTap + block % params.depth * params.wDepth + channel * params.wChannel;
   packing[i] = select(0.0, filters[at], inside);
 }
@@ -343,49 +471,26 @@ fn narrow1x3(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(3u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 3u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let w0 = packed[block * 1u + 0u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w0.y), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w0.y), sum0_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w0.z), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w0.z), sum0_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window3(walk, place, turn);
+    let slide0 = slide3(window.low, window.middle);
+    let slide1 = slide3(window.middle, window.high);
+    let w0 = filterVector(block * 1u + 0u);
+    sum0_0 += slide0 * vec3f(w0.x, w0.y, w0.z);
+    sum0_1 += slide1 * vec3f(w0.x, w0.y, w0.z);
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 2>(sum0_0, sum0_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  var sums = array<vec4f, 2>(sum0_0, sum0_1);
   for (var i = select(8u, 0u, odd); i < 8u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -397,60 +502,27 @@ fn narrow1x5(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(5u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 5u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
-    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
-    let w0 = packed[block * 2u + 0u];
-    let w1 = packed[block * 2u + 1u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w0.y), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w0.y), sum0_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w0.z), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w0.z), sum0_1);
-    let window3_0 = vec4f(x3, x4, x5, x6);
-    let window3_1 = vec4f(x7, x8, x9, x10);
-    sum0_0 = fma(window3_0, vec4f(w0.w), sum0_0);
-    sum0_1 = fma(window3_1, vec4f(w0.w), sum0_1);
-    let window4_0 = vec4f(x4, x5, x6, x7);
-    let window4_1 = vec4f(x8, x9, x10, x11);
-    sum0_0 = fma(window4_0, vec4f(w1.x), sum0_0);
-    sum0_1 = fma(window4_1, vec4f(w1.x), sum0_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window5(walk, place, turn);
+    let slide0 = slide4(window.low, window.middle);
+    let slide1 = slide4(window.middle, window.high);
+    let w0 = filterVector(block * 2u + 0u);
+    let w1 = filterVector(block * 2u + 1u);
+    sum0_0 += slide0 * w0 + window.middle * w1.x;
+    sum0_1 += slide1 * w0 + window.high * w1.x;
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 2>(sum0_0, sum0_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  var sums = array<vec4f, 2>(sum0_0, sum0_1);
   for (var i = select(8u, 0u, odd); i < 8u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -462,61 +534,32 @@ fn narrow2x3(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(3u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
   var sum1_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 3u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let w0 = packed[block * 2u + 0u];
-    let w1 = packed[block * 2u + 1u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w0.z), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w0.z), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w0.w), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w0.w), sum1_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w1.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w1.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w1.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w1.y), sum1_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window3(walk, place, turn);
+    let slide0 = slide3(window.low, window.middle);
+    let slide1 = slide3(window.middle, window.high);
+    let w0 = filterVector(block * 2u + 0u);
+    let w1 = filterVector(block * 2u + 1u);
+    sum0_0 += slide0 * vec3f(w0.x, w0.y, w0.z);
+    sum0_1 += slide1 * vec3f(w0.x, w0.y, w0.z);
+    sum1_0 += slide0 * vec3f(w0.w, w1.x, w1.y);
+    sum1_1 += slide1 * vec3f(w0.w, w1.x, w1.y);
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 4>(sum0_0, sum0_1, sum1_0, sum1_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  var sums = array<vec4f, 4>(sum0_0, sum0_1, sum1_0, sum1_1);
   for (var i = select(16u, 0u, odd); i < 16u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -528,76 +571,33 @@ fn narrow2x5(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(5u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
   var sum1_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 5u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
-    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
-    let w0 = packed[block * 3u + 0u];
-    let w1 = packed[block * 3u + 1u];
-    let w2 = packed[block * 3u + 2u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w0.z), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w0.z), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w0.w), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w0.w), sum1_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w1.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w1.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w1.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w1.y), sum1_1);
-    let window3_0 = vec4f(x3, x4, x5, x6);
-    let window3_1 = vec4f(x7, x8, x9, x10);
-    sum0_0 = fma(window3_0, vec4f(w1.z), sum0_0);
-    sum0_1 = fma(window3_1, vec4f(w1.z), sum0_1);
-    sum1_0 = fma(window3_0, vec4f(w1.w), sum1_0);
-    sum1_1 = fma(window3_1, vec4f(w1.w), sum1_1);
-    let window4_0 = vec4f(x4, x5, x6, x7);
-    let window4_1 = vec4f(x8, x9, x10, x11);
-    sum0_0 = fma(window4_0, vec4f(w2.x), sum0_0);
-    sum0_1 = fma(window4_1, vec4f(w2.x), sum0_1);
-    sum1_0 = fma(window4_0, vec4f(w2.y), sum1_0);
-    sum1_1 = fma(window4_1, vec4f(w2.y), sum1_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window5(walk, place, turn);
+    let slide0 = slide4(window.low, window.middle);
+    let slide1 = slide4(window.middle, window.high);
+    let w0 = filterVector(block * 3u + 0u);
+    let w1 = filterVector(block * 3u + 1u);
+    let w2 = filterVector(block * 3u + 2u);
+    sum0_0 += slide0 * w0 + window.middle * w2.x;
+    sum0_1 += slide1 * w0 + window.high * w2.x;
+    sum1_0 += slide0 * w1 + window.middle * w2.y;
+    sum1_1 += slide1 * w1 + window.high * w2.y;
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 4>(sum0_0, sum0_1, sum1_0, sum1_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  var sums = array<vec4f, 4>(sum0_0, sum0_1, sum1_0, sum1_1);
   for (var i = select(16u, 0u, odd); i < 16u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -609,10 +609,8 @@ fn narrow4x3(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(3u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -621,72 +619,33 @@ fn narrow4x3(
   var sum2_1 = vec4f();
   var sum3_0 = vec4f();
   var sum3_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 3u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let w0 = packed[block * 3u + 0u];
-    let w1 = packed[block * 3u + 1u];
-    let w2 = packed[block * 3u + 2u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
-    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
-    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
-    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w1.x), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w1.x), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w1.y), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w1.y), sum1_1);
-    sum2_0 = fma(window1_0, vec4f(w1.z), sum2_0);
-    sum2_1 = fma(window1_1, vec4f(w1.z), sum2_1);
-    sum3_0 = fma(window1_0, vec4f(w1.w), sum3_0);
-    sum3_1 = fma(window1_1, vec4f(w1.w), sum3_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w2.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w2.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w2.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w2.y), sum1_1);
-    sum2_0 = fma(window2_0, vec4f(w2.z), sum2_0);
-    sum2_1 = fma(window2_1, vec4f(w2.z), sum2_1);
-    sum3_0 = fma(window2_0, vec4f(w2.w), sum3_0);
-    sum3_1 = fma(window2_1, vec4f(w2.w), sum3_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window3(walk, place, turn);
+    let slide0 = slide3(window.low, window.middle);
+    let slide1 = slide3(window.middle, window.high);
+    let w0 = filterVector(block * 3u + 0u);
+    let w1 = filterVector(block * 3u + 1u);
+    let w2 = filterVector(block * 3u + 2u);
+    sum0_0 += slide0 * vec3f(w0.x, w0.y, w0.z);
+    sum0_1 += slide1 * vec3f(w0.x, w0.y, w0.z);
+    sum1_0 += slide0 * vec3f(w0.w, w1.x, w1.y);
+    sum1_1 += slide1 * vec3f(w0.w, w1.x, w1.y);
+    sum2_0 += slide0 * vec3f(w1.z, w1.w, w2.x);
+    sum2_1 += slide1 * vec3f(w1.z, w1.w, w2.x);
+    sum3_0 += slide0 * vec3f(w2.y, w2.z, w2.w);
+    sum3_1 += slide1 * vec3f(w2.y, w2.z, w2.w);
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
-  let channel2 = min(2u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel2, sum2_0);
-  odd |= storeFour(place.out + 4u, channel2, sum2_1);
-  let channel3 = min(3u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel3, sum3_0);
-  odd |= storeFour(place.out + 4u, channel3, sum3_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  odd |= storeEight(way, 2u, sum2_0, sum2_1);
+  odd |= storeEight(way, 3u, sum3_0, sum3_1);
+  var sums = array<vec4f, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);
   for (var i = select(32u, 0u, odd); i < 32u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -698,10 +657,8 @@ fn narrow4x5(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(5u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -710,96 +667,35 @@ fn narrow4x5(
   var sum2_1 = vec4f();
   var sum3_0 = vec4f();
   var sum3_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 5u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
-    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
-    let w0 = packed[block * 5u + 0u];
-    let w1 = packed[block * 5u + 1u];
-    let w2 = packed[block * 5u + 2u];
-    let w3 = packed[block * 5u + 3u];
-    let w4 = packed[block * 5u + 4u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
-    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
-    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
-    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w1.x), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w1.x), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w1.y), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w1.y), sum1_1);
-    sum2_0 = fma(window1_0, vec4f(w1.z), sum2_0);
-    sum2_1 = fma(window1_1, vec4f(w1.z), sum2_1);
-    sum3_0 = fma(window1_0, vec4f(w1.w), sum3_0);
-    sum3_1 = fma(window1_1, vec4f(w1.w), sum3_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w2.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w2.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w2.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w2.y), sum1_1);
-    sum2_0 = fma(window2_0, vec4f(w2.z), sum2_0);
-    sum2_1 = fma(window2_1, vec4f(w2.z), sum2_1);
-    sum3_0 = fma(window2_0, vec4f(w2.w), sum3_0);
-    sum3_1 = fma(window2_1, vec4f(w2.w), sum3_1);
-    let window3_0 = vec4f(x3, x4, x5, x6);
-    let window3_1 = vec4f(x7, x8, x9, x10);
-    sum0_0 = fma(window3_0, vec4f(w3.x), sum0_0);
-    sum0_1 = fma(window3_1, vec4f(w3.x), sum0_1);
-    sum1_0 = fma(window3_0, vec4f(w3.y), sum1_0);
-    sum1_1 = fma(window3_1, vec4f(w3.y), sum1_1);
-    sum2_0 = fma(window3_0, vec4f(w3.z), sum2_0);
-    sum2_1 = fma(window3_1, vec4f(w3.z), sum2_1);
-    sum3_0 = fma(window3_0, vec4f(w3.w), sum3_0);
-    sum3_1 = fma(window3_1, vec4f(w3.w), sum3_1);
-    let window4_0 = vec4f(x4, x5, x6, x7);
-    let window4_1 = vec4f(x8, x9, x10, x11);
-    sum0_0 = fma(window4_0, vec4f(w4.x), sum0_0);
-    sum0_1 = fma(window4_1, vec4f(w4.x), sum0_1);
-    sum1_0 = fma(window4_0, vec4f(w4.y), sum1_0);
-    sum1_1 = fma(window4_1, vec4f(w4.y), sum1_1);
-    sum2_0 = fma(window4_0, vec4f(w4.z), sum2_0);
-    sum2_1 = fma(window4_1, vec4f(w4.z), sum2_1);
-    sum3_0 = fma(window4_0, vec4f(w4.w), sum3_0);
-    sum3_1 = fma(window4_1, vec4f(w4.w), sum3_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window5(walk, place, turn);
+    let slide0 = slide4(window.low, window.middle);
+    let slide1 = slide4(window.middle, window.high);
+    let w0 = filterVector(block * 5u + 0u);
+    let w1 = filterVector(block * 5u + 1u);
+    let w2 = filterVector(block * 5u + 2u);
+    let w3 = filterVector(block * 5u + 3u);
+    let w4 = filterVector(block * 5u + 4u);
+    sum0_0 += slide0 * w0 + window.middle * w4.x;
+    sum0_1 += slide1 * w0 + window.high * w4.x;
+    sum1_0 += slide0 * w1 + window.middle * w4.y;
+    sum1_1 += slide1 * w1 + window.high * w4.y;
+    sum2_0 += slide0 * w2 + window.middle * w4.z;
+    sum2_1 += slide1 * w2 + window.high * w4.z;
+    sum3_0 += slide0 * w3 + window.middle * w4.w;
+    sum3_1 += slide1 * w3 + window.high * w4.w;
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
-  let channel2 = min(2u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel2, sum2_0);
-  odd |= storeFour(place.out + 4u, channel2, sum2_1);
-  let channel3 = min(3u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel3, sum3_0);
-  odd |= storeFour(place.out + 4u, channel3, sum3_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  odd |= storeEight(way, 2u, sum2_0, sum2_1);
+  odd |= storeEight(way, 3u, sum3_0, sum3_1);
+  var sums = array<vec4f, 8>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1);
   for (var i = select(32u, 0u, odd); i < 32u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -811,10 +707,8 @@ fn narrow6x3(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(3u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -827,92 +721,41 @@ fn narrow6x3(
   var sum4_1 = vec4f();
   var sum5_0 = vec4f();
   var sum5_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 3u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let w0 = packed[block * 5u + 0u];
-    let w1 = packed[block * 5u + 1u];
-    let w2 = packed[block * 5u + 2u];
-    let w3 = packed[block * 5u + 3u];
-    let w4 = packed[block * 5u + 4u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
-    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
-    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
-    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
-    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
-    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
-    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
-    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w1.z), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w1.z), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w1.w), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w1.w), sum1_1);
-    sum2_0 = fma(window1_0, vec4f(w2.x), sum2_0);
-    sum2_1 = fma(window1_1, vec4f(w2.x), sum2_1);
-    sum3_0 = fma(window1_0, vec4f(w2.y), sum3_0);
-    sum3_1 = fma(window1_1, vec4f(w2.y), sum3_1);
-    sum4_0 = fma(window1_0, vec4f(w2.z), sum4_0);
-    sum4_1 = fma(window1_1, vec4f(w2.z), sum4_1);
-    sum5_0 = fma(window1_0, vec4f(w2.w), sum5_0);
-    sum5_1 = fma(window1_1, vec4f(w2.w), sum5_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w3.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w3.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w3.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w3.y), sum1_1);
-    sum2_0 = fma(window2_0, vec4f(w3.z), sum2_0);
-    sum2_1 = fma(window2_1, vec4f(w3.z), sum2_1);
-    sum3_0 = fma(window2_0, vec4f(w3.w), sum3_0);
-    sum3_1 = fma(window2_1, vec4f(w3.w), sum3_1);
-    sum4_0 = fma(window2_0, vec4f(w4.x), sum4_0);
-    sum4_1 = fma(window2_1, vec4f(w4.x), sum4_1);
-    sum5_0 = fma(window2_0, vec4f(w4.y), sum5_0);
-    sum5_1 = fma(window2_1, vec4f(w4.y), sum5_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window3(walk, place, turn);
+    let slide0 = slide3(window.low, window.middle);
+    let slide1 = slide3(window.middle, window.high);
+    let w0 = filterVector(block * 5u + 0u);
+    let w1 = filterVector(block * 5u + 1u);
+    let w2 = filterVector(block * 5u + 2u);
+    let w3 = filterVector(block * 5u + 3u);
+    let w4 = filterVector(block * 5u + 4u);
+    sum0_0 += slide0 * vec3f(w0.x, w0.y, w0.z);
+    sum0_1 += slide1 * vec3f(w0.x, w0.y, w0.z);
+    sum1_0 += slide0 * vec3f(w0.w, w1.x, w1.y);
+    sum1_1 += slide1 * vec3f(w0.w, w1.x, w1.y);
+    sum2_0 += slide0 * vec3f(w1.z, w1.w, w2.x);
+    sum2_1 += slide1 * vec3f(w1.z, w1.w, w2.x);
+    sum3_0 += slide0 * vec3f(w2.y, w2.z, w2.w);
+    sum3_1 += slide1 * vec3f(w2.y, w2.z, w2.w);
+    sum4_0 += slide0 * vec3f(w3.x, w3.y, w3.z);
+    sum4_1 += slide1 * vec3f(w3.x, w3.y, w3.z);
+    sum5_0 += slide0 * vec3f(w3.w, w4.x, w4.y);
+    sum5_1 += slide1 * vec3f(w3.w, w4.x, w4.y);
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 12>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
-  let channel2 = min(2u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel2, sum2_0);
-  odd |= storeFour(place.out + 4u, channel2, sum2_1);
-  let channel3 = min(3u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel3, sum3_0);
-  odd |= storeFour(place.out + 4u, channel3, sum3_1);
-  let channel4 = min(4u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel4, sum4_0);
-  odd |= storeFour(place.out + 4u, channel4, sum4_1);
-  let channel5 = min(5u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel5, sum5_0);
-  odd |= storeFour(place.out + 4u, channel5, sum5_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  odd |= storeEight(way, 2u, sum2_0, sum2_1);
+  odd |= storeEight(way, 3u, sum3_0, sum3_1);
+  odd |= storeEight(way, 4u, sum4_0, sum4_1);
+  odd |= storeEight(way, 5u, sum5_0, sum5_1);
+  var sums = array<vec4f, 12>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1);
   for (var i = select(48u, 0u, odd); i < 48u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -924,10 +767,8 @@ fn narrow6x5(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(5u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -940,125 +781,44 @@ fn narrow6x5(
   var sum4_1 = vec4f();
   var sum5_0 = vec4f();
   var sum5_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 5u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
-    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
-    let w0 = packed[block * 8u + 0u];
-    let w1 = packed[block * 8u + 1u];
-    let w2 = packed[block * 8u + 2u];
-    let w3 = packed[block * 8u + 3u];
-    let w4 = packed[block * 8u + 4u];
-    let w5 = packed[block * 8u + 5u];
-    let w6 = packed[block * 8u + 6u];
-    let w7 = packed[block * 8u + 7u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
-    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
-    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
-    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
-    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
-    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
-    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
-    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w1.z), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w1.z), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w1.w), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w1.w), sum1_1);
-    sum2_0 = fma(window1_0, vec4f(w2.x), sum2_0);
-    sum2_1 = fma(window1_1, vec4f(w2.x), sum2_1);
-    sum3_0 = fma(window1_0, vec4f(w2.y), sum3_0);
-    sum3_1 = fma(window1_1, vec4f(w2.y), sum3_1);
-    sum4_0 = fma(window1_0, vec4f(w2.z), sum4_0);
-    sum4_1 = fma(window1_1, vec4f(w2.z), sum4_1);
-    sum5_0 = fma(window1_0, vec4f(w2.w), sum5_0);
-    sum5_1 = fma(window1_1, vec4f(w2.w), sum5_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w3.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w3.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w3.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w3.y), sum1_1);
-    sum2_0 = fma(window2_0, vec4f(w3.z), sum2_0);
-    sum2_1 = fma(window2_1, vec4f(w3.z), sum2_1);
-    sum3_0 = fma(window2_0, vec4f(w3.w), sum3_0);
-    sum3_1 = fma(window2_1, vec4f(w3.w), sum3_1);
-    sum4_0 = fma(window2_0, vec4f(w4.x), sum4_0);
-    sum4_1 = fma(window2_1, vec4f(w4.x), sum4_1);
-    sum5_0 = fma(window2_0, vec4f(w4.y), sum5_0);
-    sum5_1 = fma(window2_1, vec4f(w4.y), sum5_1);
-    let window3_0 = vec4f(x3, x4, x5, x6);
-    let window3_1 = vec4f(x7, x8, x9, x10);
-    sum0_0 = fma(window3_0, vec4f(w4.z), sum0_0);
-    sum0_1 = fma(window3_1, vec4f(w4.z), sum0_1);
-    sum1_0 = fma(window3_0, vec4f(w4.w), sum1_0);
-    sum1_1 = fma(window3_1, vec4f(w4.w), sum1_1);
-    sum2_0 = fma(window3_0, vec4f(w5.x), sum2_0);
-    sum2_1 = fma(window3_1, vec4f(w5.x), sum2_1);
-    sum3_0 = fma(window3_0, vec4f(w5.y), sum3_0);
-    sum3_1 = fma(window3_1, vec4f(w5.y), sum3_1);
-    sum4_0 = fma(window3_0, vec4f(w5.z), sum4_0);
-    sum4_1 = fma(window3_1, vec4f(w5.z), sum4_1);
-    sum5_0 = fma(window3_0, vec4f(w5.w), sum5_0);
-    sum5_1 = fma(window3_1, vec4f(w5.w), sum5_1);
-    let window4_0 = vec4f(x4, x5, x6, x7);
-    let window4_1 = vec4f(x8, x9, x10, x11);
-    sum0_0 = fma(window4_0, vec4f(w6.x), sum0_0);
-    sum0_1 = fma(window4_1, vec4f(w6.x), sum0_1);
-    sum1_0 = fma(window4_0, vec4f(w6.y), sum1_0);
-    sum1_1 = fma(window4_1, vec4f(w6.y), sum1_1);
-    sum2_0 = fma(window4_0, vec4f(w6.z), sum2_0);
-    sum2_1 = fma(window4_1, vec4f(w6.z), sum2_1);
-    sum3_0 = fma(window4_0, vec4f(w6.w), sum3_0);
-    sum3_1 = fma(window4_1, vec4f(w6.w), sum3_1);
-    sum4_0 = fma(window4_0, vec4f(w7.x), sum4_0);
-    sum4_1 = fma(window4_1, vec4f(w7.x), sum4_1);
-    sum5_0 = fma(window4_0, vec4f(w7.y), sum5_0);
-    sum5_1 = fma(window4_1, vec4f(w7.y), sum5_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window5(walk, place, turn);
+    let slide0 = slide4(window.low, window.middle);
+    let slide1 = slide4(window.middle, window.high);
+    let w0 = filterVector(block * 8u + 0u);
+    let w1 = filterVector(block * 8u + 1u);
+    let w2 = filterVector(block * 8u + 2u);
+    let w3 = filterVector(block * 8u + 3u);
+    let w4 = filterVector(block * 8u + 4u);
+    let w5 = filterVector(block * 8u + 5u);
+    let w6 = filterVector(block * 8u + 6u);
+    let w7 = filterVector(block * 8u + 7u);
+    sum0_0 += slide0 * w0 + window.middle * w6.x;
+    sum0_1 += slide1 * w0 + window.high * w6.x;
+    sum1_0 += slide0 * w1 + window.middle * w6.y;
+    sum1_1 += slide1 * w1 + window.high * w6.y;
+    sum2_0 += slide0 * w2 + window.middle * w6.z;
+    sum2_1 += slide1 * w2 + window.high * w6.z;
+    sum3_0 += slide0 * w3 + window.middle * w6.w;
+    sum3_1 += slide1 * w3 + window.high * w6.w;
+    sum4_0 += slide0 * w4 + window.middle * w7.x;
+    sum4_1 += slide1 * w4 + window.high * w7.x;
+    sum5_0 += slide0 * w5 + window.middle * w7.y;
+    sum5_1 += slide1 * w5 + window.high * w7.y;
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 12>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
-  let channel2 = min(2u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel2, sum2_0);
-  odd |= storeFour(place.out + 4u, channel2, sum2_1);
-  let channel3 = min(3u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel3, sum3_0);
-  odd |= storeFour(place.out + 4u, channel3, sum3_1);
-  let channel4 = min(4u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel4, sum4_0);
-  odd |= storeFour(place.out + 4u, channel4, sum4_1);
-  let channel5 = min(5u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel5, sum5_0);
-  odd |= storeFour(place.out + 4u, channel5, sum5_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  odd |= storeEight(way, 2u, sum2_0, sum2_1);
+  odd |= storeEight(way, 3u, sum3_0, sum3_1);
+  odd |= storeEight(way, 4u, sum4_0, sum4_1);
+  odd |= storeEight(way, 5u, sum5_0, sum5_1);
+  var sums = array<vec4f, 12>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1);
   for (var i = select(48u, 0u, odd); i < 48u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -1070,10 +830,8 @@ fn narrow8x3(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(3u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -1090,111 +848,48 @@ fn narrow8x3(
   var sum6_1 = vec4f();
   var sum7_0 = vec4f();
   var sum7_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 3u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let w0 = packed[block * 6u + 0u];
-    let w1 = packed[block * 6u + 1u];
-    let w2 = packed[block * 6u + 2u];
-    let w3 = packed[block * 6u + 3u];
-    let w4 = packed[block * 6u + 4u];
-    let w5 = packed[block * 6u + 5u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
-    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
-    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
-    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
-    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
-    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
-    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
-    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
-    sum6_0 = fma(window0_0, vec4f(w1.z), sum6_0);
-    sum6_1 = fma(window0_1, vec4f(w1.z), sum6_1);
-    sum7_0 = fma(window0_0, vec4f(w1.w), sum7_0);
-    sum7_1 = fma(window0_1, vec4f(w1.w), sum7_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w2.x), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w2.x), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w2.y), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w2.y), sum1_1);
-    sum2_0 = fma(window1_0, vec4f(w2.z), sum2_0);
-    sum2_1 = fma(window1_1, vec4f(w2.z), sum2_1);
-    sum3_0 = fma(window1_0, vec4f(w2.w), sum3_0);
-    sum3_1 = fma(window1_1, vec4f(w2.w), sum3_1);
-    sum4_0 = fma(window1_0, vec4f(w3.x), sum4_0);
-    sum4_1 = fma(window1_1, vec4f(w3.x), sum4_1);
-    sum5_0 = fma(window1_0, vec4f(w3.y), sum5_0);
-    sum5_1 = fma(window1_1, vec4f(w3.y), sum5_1);
-    sum6_0 = fma(window1_0, vec4f(w3.z), sum6_0);
-    sum6_1 = fma(window1_1, vec4f(w3.z), sum6_1);
-    sum7_0 = fma(window1_0, vec4f(w3.w), sum7_0);
-    sum7_1 = fma(window1_1, vec4f(w3.w), sum7_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w4.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w4.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w4.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w4.y), sum1_1);
-    sum2_0 = fma(window2_0, vec4f(w4.z), sum2_0);
-    sum2_1 = fma(window2_1, vec4f(w4.z), sum2_1);
-    sum3_0 = fma(window2_0, vec4f(w4.w), sum3_0);
-    sum3_1 = fma(window2_1, vec4f(w4.w), sum3_1);
-    sum4_0 = fma(window2_0, vec4f(w5.x), sum4_0);
-    sum4_1 = fma(window2_1, vec4f(w5.x), sum4_1);
-    sum5_0 = fma(window2_0, vec4f(w5.y), sum5_0);
-    sum5_1 = fma(window2_1, vec4f(w5.y), sum5_1);
-    sum6_0 = fma(window2_0, vec4f(w5.z), sum6_0);
-    sum6_1 = fma(window2_1, vec4f(w5.z), sum6_1);
-    sum7_0 = fma(window2_0, vec4f(w5.w), sum7_0);
-    sum7_1 = fma(window2_1, vec4f(w5.w), sum7_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window3(walk, place, turn);
+    let slide0 = slide3(window.low, window.middle);
+    let slide1 = slide3(window.middle, window.high);
+    let w0 = filterVector(block * 6u + 0u);
+    let w1 = filterVector(block * 6u + 1u);
+    let w2 = filterVector(block * 6u + 2u);
+    let w3 = filterVector(block * 6u + 3u);
+    let w4 = filterVector(block * 6u + 4u);
+    let w5 = filterVector(block * 6u + 5u);
+    sum0_0 += slide0 * vec3f(w0.x, w0.y, w0.z);
+    sum0_1 += slide1 * vec3f(w0.x, w0.y, w0.z);
+    sum1_0 += slide0 * vec3f(w0.w, w1.x, w1.y);
+    sum1_1 += slide1 * vec3f(w0.w, w1.x, w1.y);
+    sum2_0 += slide0 * vec3f(w1.z, w1.w, w2.x);
+    sum2_1 += slide1 * vec3f(w1.z, w1.w, w2.x);
+    sum3_0 += slide0 * vec3f(w2.y, w2.z, w2.w);
+    sum3_1 += slide1 * vec3f(w2.y, w2.z, w2.w);
+    sum4_0 += slide0 * vec3f(w3.x, w3.y, w3.z);
+    sum4_1 += slide1 * vec3f(w3.x, w3.y, w3.z);
+    sum5_0 += slide0 * vec3f(w3.w, w4.x, w4.y);
+    sum5_1 += slide1 * vec3f(w3.w, w4.x, w4.y);
+    sum6_0 += slide0 * vec3f(w4.z, w4.w, w5.x);
+    sum6_1 += slide1 * vec3f(w4.z, w4.w, w5.x);
+    sum7_0 += slide0 * vec3f(w5.y, w5.z, w5.w);
+    sum7_1 += slide1 * vec3f(w5.y, w5.z, w5.w);
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 16>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1, sum6_0, sum6_1, sum7_0, sum7_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
-  let channel2 = min(2u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel2, sum2_0);
-  odd |= storeFour(place.out + 4u, channel2, sum2_1);
-  let channel3 = min(3u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel3, sum3_0);
-  odd |= storeFour(place.out + 4u, channel3, sum3_1);
-  let channel4 = min(4u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel4, sum4_0);
-  odd |= storeFour(place.out + 4u, channel4, sum4_1);
-  let channel5 = min(5u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel5, sum5_0);
-  odd |= storeFour(place.out + 4u, channel5, sum5_1);
-  let channel6 = min(6u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel6, sum6_0);
-  odd |= storeFour(place.out + 4u, channel6, sum6_1);
-  let channel7 = min(7u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel7, sum7_0);
-  odd |= storeFour(place.out + 4u, channel7, sum7_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  odd |= storeEight(way, 2u, sum2_0, sum2_1);
+  odd |= storeEight(way, 3u, sum3_0, sum3_1);
+  odd |= storeEight(way, 4u, sum4_0, sum4_1);
+  odd |= storeEight(way, 5u, sum5_0, sum5_1);
+  odd |= storeEight(way, 6u, sum6_0, sum6_1);
+  odd |= storeEight(way, 7u, sum7_0, sum7_1);
+  var sums = array<vec4f, 16>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1, sum6_0, sum6_1, sum7_0, sum7_1);
   for (var i = select(64u, 0u, odd); i < 64u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -1206,10 +901,8 @@ fn narrow8x5(
 ) {
   let number = id.x + id.y * count.x;
   if (number >= params.groups) { return; }
-  let first = firstPlace(number * LANES + lane);
-  let place = placeOf(first, vec3u());
-  let pixel = params.pixel;
-  let line = params.source.z;
+  let place = placeOf(firstPlace(number * LANES + lane), vec3u());
+  let walk = windowWalk(5u);
   var sum0_0 = vec4f();
   var sum0_1 = vec4f();
   var sum1_0 = vec4f();
@@ -1226,152 +919,51 @@ fn narrow8x5(
   var sum6_1 = vec4f();
   var sum7_0 = vec4f();
   var sum7_1 = vec4f();
-  var turn = Turn();
-  for (var block = 0u; block < params.blocks; block++) {
-    let window = stretchOf(place, turn, 5u);
-    let x0 = select(0.0, x[window.at + 0u * pixel], window.inLine + 0u * pixel < line);
-    let x1 = select(0.0, x[window.at + 1u * pixel], window.inLine + 1u * pixel < line);
-    let x2 = select(0.0, x[window.at + 2u * pixel], window.inLine + 2u * pixel < line);
-    let x3 = select(0.0, x[window.at + 3u * pixel], window.inLine + 3u * pixel < line);
-    let x4 = select(0.0, x[window.at + 4u * pixel], window.inLine + 4u * pixel < line);
-    let x5 = select(0.0, x[window.at + 5u * pixel], window.inLine + 5u * pixel < line);
-    let x6 = select(0.0, x[window.at + 6u * pixel], window.inLine + 6u * pixel < line);
-    let x7 = select(0.0, x[window.at + 7u * pixel], window.inLine + 7u * pixel < line);
-    let x8 = select(0.0, x[window.at + 8u * pixel], window.inLine + 8u * pixel < line);
-    let x9 = select(0.0, x[window.at + 9u * pixel], window.inLine + 9u * pixel < line);
-    let x10 = select(0.0, x[window.at + 10u * pixel], window.inLine + 10u * pixel < line);
-    let x11 = select(0.0, x[window.at + 11u * pixel], window.inLine + 11u * pixel < line);
-    let w0 = packed[block * 10u + 0u];
-    let w1 = packed[block * 10u + 1u];
-    let w2 = packed[block * 10u + 2u];
-    let w3 = packed[block * 10u + 3u];
-    let w4 = packed[block * 10u + 4u];
-    let w5 = packed[block * 10u + 5u];
-    let w6 = packed[block * 10u + 6u];
-    let w7 = packed[block * 10u + 7u];
-    let w8 = packed[block * 10u + 8u];
-    let w9 = packed[block * 10u + 9u];
-    let window0_0 = vec4f(x0, x1, x2, x3);
-    let window0_1 = vec4f(x4, x5, x6, x7);
-    sum0_0 = fma(window0_0, vec4f(w0.x), sum0_0);
-    sum0_1 = fma(window0_1, vec4f(w0.x), sum0_1);
-    sum1_0 = fma(window0_0, vec4f(w0.y), sum1_0);
-    sum1_1 = fma(window0_1, vec4f(w0.y), sum1_1);
-    sum2_0 = fma(window0_0, vec4f(w0.z), sum2_0);
-    sum2_1 = fma(window0_1, vec4f(w0.z), sum2_1);
-    sum3_0 = fma(window0_0, vec4f(w0.w), sum3_0);
-    sum3_1 = fma(window0_1, vec4f(w0.w), sum3_1);
-    sum4_0 = fma(window0_0, vec4f(w1.x), sum4_0);
-    sum4_1 = fma(window0_1, vec4f(w1.x), sum4_1);
-    sum5_0 = fma(window0_0, vec4f(w1.y), sum5_0);
-    sum5_1 = fma(window0_1, vec4f(w1.y), sum5_1);
-    sum6_0 = fma(window0_0, vec4f(w1.z), sum6_0);
-    sum6_1 = fma(window0_1, vec4f(w1.z), sum6_1);
-    sum7_0 = fma(window0_0, vec4f(w1.w), sum7_0);
-    sum7_1 = fma(window0_1, vec4f(w1.w), sum7_1);
-    let window1_0 = vec4f(x1, x2, x3, x4);
-    let window1_1 = vec4f(x5, x6, x7, x8);
-    sum0_0 = fma(window1_0, vec4f(w2.x), sum0_0);
-    sum0_1 = fma(window1_1, vec4f(w2.x), sum0_1);
-    sum1_0 = fma(window1_0, vec4f(w2.y), sum1_0);
-    sum1_1 = fma(window1_1, vec4f(w2.y), sum1_1);
-    sum2_0 = fma(window1_0, vec4f(w2.z), sum2_0);
-    sum2_1 = fma(window1_1, vec4f(w2.z), sum2_1);
-    sum3_0 = fma(window1_0, vec4f(w2.w), sum3_0);
-    sum3_1 = fma(window1_1, vec4f(w2.w), sum3_1);
-    sum4_0 = fma(window1_0, vec4f(w3.x), sum4_0);
-    sum4_1 = fma(window1_1, vec4f(w3.x), sum4_1);
-    sum5_0 = fma(window1_0, vec4f(w3.y), sum5_0);
-    sum5_1 = fma(window1_1, vec4f(w3.y), sum5_1);
-    sum6_0 = fma(window1_0, vec4f(w3.z), sum6_0);
-    sum6_1 = fma(window1_1, vec4f(w3.z), sum6_1);
-    sum7_0 = fma(window1_0, vec4f(w3.w), sum7_0);
-    sum7_1 = fma(window1_1, vec4f(w3.w), sum7_1);
-    let window2_0 = vec4f(x2, x3, x4, x5);
-    let window2_1 = vec4f(x6, x7, x8, x9);
-    sum0_0 = fma(window2_0, vec4f(w4.x), sum0_0);
-    sum0_1 = fma(window2_1, vec4f(w4.x), sum0_1);
-    sum1_0 = fma(window2_0, vec4f(w4.y), sum1_0);
-    sum1_1 = fma(window2_1, vec4f(w4.y), sum1_1);
-    sum2_0 = fma(window2_0, vec4f(w4.z), sum2_0);
-    sum2_1 = fma(window2_1, vec4f(w4.z), sum2_1);
-    sum3_0 = fma(window2_0, vec4f(w4.w), sum3_0);
-    sum3_1 = fma(window2_1, vec4f(w4.w), sum3_1);
-    sum4_0 = fma(window2_0, vec4f(w5.x), sum4_0);
-    sum4_1 = fma(window2_1, vec4f(w5.x), sum4_1);
-    sum5_0 = fma(window2_0, vec4f(w5.y), sum5_0);
-    sum5_1 = fma(window2_1, vec4f(w5.y), sum5_1);
-    sum6_0 = fma(window2_0, vec4f(w5.z), sum6_0);
-    sum6_1 = fma(window2_1, vec4f(w5.z), sum6_1);
-    sum7_0 = fma(window2_0, vec4f(w5.w), sum7_0);
-    sum7_1 = fma(window2_1, vec4f(w5.w), sum7_1);
-    let window3_0 = vec4f(x3, x4, x5, x6);
-    let window3_1 = vec4f(x7, x8, x9, x10);
-    sum0_0 = fma(window3_0, vec4f(w6.x), sum0_0);
-    sum0_1 = fma(window3_1, vec4f(w6.x), sum0_1);
-    sum1_0 = fma(window3_0, vec4f(w6.y), sum1_0);
-    sum1_1 = fma(window3_1, vec4f(w6.y), sum1_1);
-    sum2_0 = fma(window3_0, vec4f(w6.z), sum2_0);
-    sum2_1 = fma(window3_1, vec4f(w6.z), sum2_1);
-    sum3_0 = fma(window3_0, vec4f(w6.w), sum3_0);
-    sum3_1 = fma(window3_1, vec4f(w6.w), sum3_1);
-    sum4_0 = fma(window3_0, vec4f(w7.x), sum4_0);
-    sum4_1 = fma(window3_1, vec4f(w7.x), sum4_1);
-    sum5_0 = fma(window3_0, vec4f(w7.y), sum5_0);
-    sum5_1 = fma(window3_1, vec4f(w7.y), sum5_1);
-    sum6_0 = fma(window3_0, vec4f(w7.z), sum6_0);
-    sum6_1 = fma(window3_1, vec4f(w7.z), sum6_1);
-    sum7_0 = fma(window3_0, vec4f(w7.w), sum7_0);
-    sum7_1 = fma(window3_1, vec4f(w7.w), sum7_1);
-    let window4_0 = vec4f(x4, x5, x6, x7);
-    let window4_1 = vec4f(x8, x9, x10, x11);
-    sum0_0 = fma(window4_0, vec4f(w8.x), sum0_0);
-    sum0_1 = fma(window4_1, vec4f(w8.x), sum0_1);
-    sum1_0 = fma(window4_0, vec4f(w8.y), sum1_0);
-    sum1_1 = fma(window4_1, vec4f(w8.y), sum1_1);
-    sum2_0 = fma(window4_0, vec4f(w8.z), sum2_0);
-    sum2_1 = fma(window4_1, vec4f(w8.z), sum2_1);
-    sum3_0 = fma(window4_0, vec4f(w8.w), sum3_0);
-    sum3_1 = fma(window4_1, vec4f(w8.w), sum3_1);
-    sum4_0 = fma(window4_0, vec4f(w9.x), sum4_0);
-    sum4_1 = fma(window4_1, vec4f(w9.x), sum4_1);
-    sum5_0 = fma(window4_0, vec4f(w9.y), sum5_0);
-    sum5_1 = fma(window4_1, vec4f(w9.y), sum5_1);
-    sum6_0 = fma(window4_0, vec4f(w9.z), sum6_0);
-    sum6_1 = fma(window4_1, vec4f(w9.z), sum6_1);
-    sum7_0 = fma(window4_0, vec4f(w9.w), sum7_0);
-    sum7_1 = fma(window4_1, vec4f(w9.w), sum7_1);
-    turn = nextTurn(turn);
+  var turn = vec4u();
+  for (var block = 0u; block < walk.blocks; block++) {
+    let window = window5(walk, place, turn);
+    let slide0 = slide4(window.low, window.middle);
+    let slide1 = slide4(window.middle, window.high);
+    let w0 = filterVector(block * 10u + 0u);
+    let w1 = filterVector(block * 10u + 1u);
+    let w2 = filterVector(block * 10u + 2u);
+    let w3 = filterVector(block * 10u + 3u);
+    let w4 = filterVector(block * 10u + 4u);
+    let w5 = filterVector(block * 10u + 5u);
+    let w6 = filterVector(block * 10u + 6u);
+    let w7 = filterVector(block * 10u + 7u);
+    let w8 = filterVector(block * 10u + 8u);
+    let w9 = filterVector(block * 10u + 9u);
+    sum0_0 += slide0 * w0 + window.middle * w8.x;
+    sum0_1 += slide1 * w0 + window.high * w8.x;
+    sum1_0 += slide0 * w1 + window.middle * w8.y;
+    sum1_1 += slide1 * w1 + window.high * w8.y;
+    sum2_0 += slide0 * w2 + window.middle * w8.z;
+    sum2_1 += slide1 * w2 + window.high * w8.z;
+    sum3_0 += slide0 * w3 + window.middle * w8.w;
+    sum3_1 += slide1 * w3 + window.high * w8.w;
+    sum4_0 += slide0 * w4 + window.middle * w9.x;
+    sum4_1 += slide1 * w4 + window.high * w9.x;
+    sum5_0 += slide0 * w5 + window.middle * w9.y;
+    sum5_1 += slide1 * w5 + window.high * w9.y;
+    sum6_0 += slide0 * w6 + window.middle * w9.z;
+    sum6_1 += slide1 * w6 + window.high * w9.z;
+    sum7_0 += slide0 * w7 + window.middle * w9.w;
+    sum7_1 += slide1 * w7 + window.high * w9.w;
+    turn = nextTurn(turn, walk.turns);
   }
-  var sums = array<vec4f, 16>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1, sum6_0, sum6_1, sum7_0, sum7_1);
+  let way = wayOut(place);
   var odd = params.activation > 1u;
-  let channel0 = min(0u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel0, sum0_0);
-  odd |= storeFour(place.out + 4u, channel0, sum0_1);
-  let channel1 = min(1u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel1, sum1_0);
-  odd |= storeFour(place.out + 4u, channel1, sum1_1);
-  let channel2 = min(2u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel2, sum2_0);
-  odd |= storeFour(place.out + 4u, channel2, sum2_1);
-  let channel3 = min(3u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel3, sum3_0);
-  odd |= storeFour(place.out + 4u, channel3, sum3_1);
-  let channel4 = min(4u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel4, sum4_0);
-  odd |= storeFour(place.out + 4u, channel4, sum4_1);
-  let channel5 = min(5u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel5, sum5_0);
-  odd |= storeFour(place.out + 4u, channel5, sum5_1);
-  let channel6 = min(6u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel6, sum6_0);
-  odd |= storeFour(place.out + 4u, channel6, sum6_1);
-  let channel7 = min(7u, params.channels - 1u);
-  odd |= storeFour(place.out + 0u, channel7, sum7_0);
-  odd |= storeFour(place.out + 4u, channel7, sum7_1);
+  odd |= storeEight(way, 0u, sum0_0, sum0_1);
+  odd |= storeEight(way, 1u, sum1_0, sum1_1);
+  odd |= storeEight(way, 2u, sum2_0, sum2_1);
+  odd |= storeEight(way, 3u, sum3_0, sum3_1);
+  odd |= storeEight(way, 4u, sum4_0, sum4_1);
+  odd |= storeEight(way, 5u, sum5_0, sum5_1);
+  odd |= storeEight(way, 6u, sum6_0, sum6_1);
+  odd |= storeEight(way, 7u, sum7_0, sum7_1);
+  var sums = array<vec4f, 16>(sum0_0, sum0_1, sum1_0, sum1_1, sum2_0, sum2_1, sum3_0, sum3_1, sum4_0, sum4_1, sum5_0, sum5_1, sum6_0, sum6_1, sum7_0, sum7_1);
   for (var i = select(64u, 0u, odd); i < 64u; i++) {
-    let channel = min(i / 8u, params.channels - 1u);
-    let own = placeOf(first + i % 8u, vec3u());
-    finishPlace(own, vec3u(), 0u, channel * params.wChannel, true, channel, sums[i / 4u][i % 4u]);
+    finishNarrow(place, i % 8u, i / 8u, sums[i / 4u][i % 4u]);
   }
 }

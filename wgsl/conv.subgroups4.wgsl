@@ -45,6 +45,8 @@ struct Params {
   blocks: u32, // turns in all in conv.narrow
   offset: vec3i,
   tapStep: vec3i,
+  tapStride: vec3u, // from one tap that meets a phase to the next
+  reachStep: vec3i, // and how much farther that one reaches, in pixels of the source
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -238,6 +240,50 @@ fn storePlace(place: Place, inside: bool, channel: u32, sum: f32) -> bool {
   return isNan(v) || params.activation > 1u;
 }
 
+const STEPS = vec4u(0u, 1u, 2u, 3u);
+
+fn hasNan(v: vec4f) -> bool {
+  return any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
+}
+
+fn reluIf(v: vec4f, relu: vec4<bool>) -> vec4f {
+  return select(v, vec4f(), (v < vec4f()) & relu);
+}
+
+// The taps that meet a phase, along each axis.
+struct Taps {
+  count: vec3u,
+  first: vec3u,
+  reach: vec3i, // of the first one
+}
+
+fn tapsOf(phase: vec3u) -> Taps {
+  let phases = vec3i(params.phases);
+  let stride = params.tapStride;
+  let start = vec3i(phase) + params.offset;
+  var first = params.kernel;
+  for (var t = max(stride.x, max(stride.y, stride.z)); t > 0u; t--) {
+    let ahead = start + i32(t - 1u) * params.tapStep;
+    first = select(first, vec3u(t - 1u), ahead / phases * phases == ahead);
+  }
+  first = min(first, params.kernel);
+  return Taps((params.kernel - first + stride - 1u) / stride, first, (start + vec3i(first) * params.tapStep) / phases);
+}
+
+// One loop instead of four: some drivers go once more through the body of every loop than it has turns.
+fn nextTurn(now: vec4u, turns: vec4u) -> vec4u {
+  let k = now.w + 1u;
+  let x = now.z + u32(k == turns.w);
+  let y = now.y + u32(x == turns.z);
+  let z = now.x + u32(y == turns.y);
+  return vec4u(
+    z,
+    select(y, 0u, y == turns.y),
+    select(x, 0u, x == turns.z),
+    select(k, 0u, k == turns.w),
+  );
+}
+
 @compute @workgroup_size(4)
 fn conv8(
   @builtin(workgroup_id) id: vec3u,
@@ -286,64 +332,251 @@ fn conv8(
   var sum6_1 = vec4f();
   var sum7_0 = vec4f();
   var sum7_1 = vec4f();
-  let line = vec4u(params.source.z);
+  let source = params.source;
+  let line = vec4u(source.z);
+  let pixel = params.pixel;
+  let kernel = params.kernel;
   let depth = params.depth;
+  let wTap = params.wTap;
   let stepW = params.wDepth;
-  for (var tz = 0u; tz < params.kernel.x; tz++) {
-    let reachZ = reachOf(0u, phase, tz);
-    if (!reachZ.meets) { continue; }
-    for (var ty = 0u; ty < params.kernel.y; ty++) {
-      let reachY = reachOf(1u, phase, ty);
-      if (!reachY.meets) { continue; }
-      for (var tx = 0u; tx < params.kernel.z; tx++) {
-        let reachX = reachOf(2u, phase, tx);
-        if (!reachX.meets) { continue; }
-        let along = u32(reachX.by) * params.pixel + base;
-        let shift = u32(reachZ.by * i32(params.source.y) + reachY.by) * params.source.z + along;
-        let valid0 = (vec4u(z0 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y0 + reachY.by) < vec4u(params.source.y));
-        var at0 = origin0 + shift;
-        var in0 = select(vec4u(NOWHERE), x0 + along, valid0);
-        let valid1 = (vec4u(z1 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y1 + reachY.by) < vec4u(params.source.y));
-        var at1 = origin1 + shift;
-        var in1 = select(vec4u(NOWHERE), x1 + along, valid1);
-        var pw = ((tz * params.kernel.y + ty) * params.kernel.z + tx) * params.wTap + baseW;
-        for (var k = 0u; k < depth; k++) {
-          let right0 = select(vec4f(), vec4f(x[at0.x], x[at0.y], x[at0.z], x[at0.w]), in0 < line);
-          let right1 = select(vec4f(), vec4f(x[at1.x], x[at1.y], x[at1.z], x[at1.w]), in1 < line);
-          let own0 = w[pw + rowAt0];
-          let own1 = w[pw + rowAt1];
-          let left0 = vec4f(own0);
-          sum0_0 = fma(left0, right0, sum0_0);
-          sum0_1 = fma(left0, right1, sum0_1);
-          let left1 = vec4f(quadSwapX(own0));
-          sum1_0 = fma(left1, right0, sum1_0);
-          sum1_1 = fma(left1, right1, sum1_1);
-          let left2 = vec4f(quadSwapY(own0));
-          sum2_0 = fma(left2, right0, sum2_0);
-          sum2_1 = fma(left2, right1, sum2_1);
-          let left3 = vec4f(quadSwapDiagonal(own0));
-          sum3_0 = fma(left3, right0, sum3_0);
-          sum3_1 = fma(left3, right1, sum3_1);
-          let left4 = vec4f(own1);
-          sum4_0 = fma(left4, right0, sum4_0);
-          sum4_1 = fma(left4, right1, sum4_1);
-          let left5 = vec4f(quadSwapX(own1));
-          sum5_0 = fma(left5, right0, sum5_0);
-          sum5_1 = fma(left5, right1, sum5_1);
-          let left6 = vec4f(quadSwapY(own1));
-          sum6_0 = fma(left6, right0, sum6_0);
-          sum6_1 = fma(left6, right1, sum6_1);
-          let left7 = vec4f(quadSwapDiagonal(own1));
-          sum7_0 = fma(left7, right0, sum7_0);
-          sum7_1 = fma(left7, right1, sum7_1);
-          at0 += vec4u(1u);
-          in0 += vec4u(1u);
-          at1 += vec4u(1u);
-          in1 += vec4u(1u);
-          pw += stepW;
-        }
-      }
-    }
+  let tapStride = params.tapStride;
+  let reachStep = params.reachStep;
+  let taps = tapsOf(phase);
+  let turns = vec4u(taps.count, (depth + 3u) / 4u);
+  let blocks = turns.x * turns.y * turns.z * turns.w;
+  var turn = vec4u();
+  for (var block = 0u; block < blocks; block++) {
+    let k = turn.w * 4u;
+    let tap = taps.first + turn.xyz * tapStride;
+    let reach = taps.reach + vec3i(turn.xyz) * reachStep;
+    let along = u32(reach.z) * pixel + base + k;
+    let shift = u32(reach.x * i32(source.y) + reach.y) * source.z + along;
+    let valid0 = (vec4u(z0 + reach.x) < vec4u(source.x)) & (vec4u(y0 + reach.y) < vec4u(source.y));
+    let at0 = origin0 + shift;
+    let in0 = select(vec4u(NOWHERE), x0 + along, valid0);
+    let valid1 = (vec4u(z1 + reach.x) < vec4u(source.x)) & (vec4u(y1 + reach.y) < vec4u(source.y));
+    let at1 = origin1 + shift;
+    let in1 = select(vec4u(NOWHERE), x1 + along, valid1);
+    let there = vec4u(k) + STEPS < vec4u(depth);
+    let pw0 = ((tap.x * kernel.y + tap.y) * kernel.z + tap.z) * wTap + k * stepW + baseW;
+    let pw1 = pw0 + stepW;
+    let pw2 = pw1 + stepW;
+    let pw3 = pw2 + stepW;
+    let own0 = select(vec4f(), vec4f(w[pw0 + rowAt0], w[pw1 + rowAt0], w[pw2 + rowAt0], w[pw3 + rowAt0]), there);
+    let own1 = select(vec4f(), vec4f(w[pw0 + rowAt1], w[pw1 + rowAt1], w[pw2 + rowAt1], w[pw3 + rowAt1]), there);
+    let right0 = mat4x4f(
+      select(vec4f(), vec4f(x[at0.x + 0u], x[at0.x + 1u], x[at0.x + 2u], x[at0.x + 3u]), vec4u(in0.x) + STEPS < line),
+      select(vec4f(), vec4f(x[at0.y + 0u], x[at0.y + 1u], x[at0.y + 2u], x[at0.y + 3u]), vec4u(in0.y) + STEPS < line),
+      select(vec4f(), vec4f(x[at0.z + 0u], x[at0.z + 1u], x[at0.z + 2u], x[at0.z + 3u]), vec4u(in0.z) + STEPS < line),
+      select(vec4f(), vec4f(x[at0.w + 0u], x[at0.w + 1u], x[at0.w + 2u], x[at0.w + 3u]), vec4u(in0.w) + STEPS < line),
+    );
+    let right1 = mat4x4f(
+      select(vec4f(), vec4f(x[at1.x + 0u], x[at1.x + 1u], x[at1.x + 2u], x[at1.x + 3u]), vec4u(in1.x) + STEPS < line),
+      select(vec4f(), vec4f(x[at1.y + 0u], x[at1.y + 1u], x[at1.y + 2u], x[at1.y + 3u]), vec4u(in1.y) + STEPS < line),
+      select(vec4f(), vec4f(x[at1.z + 0u], x[at1.z + 1u], x[at1.z + 2u], x[at1.z + 3u]), vec4u(in1.z) + STEPS < line),
+      select(vec4f(), vec4f(x[at1.w + 0u], x[at1.w + 1u], x[at1.w + 2u], x[at1.w + 3u]), vec4u(in1.w) + STEPS < line),
+    );
+    let left0 = own0;
+    sum0_0 += left0 * right0;
+    sum0_1 += left0 * right1;
+    let left1 = quadSwapX(own0);
+    sum1_0 += left1 * right0;
+    sum1_1 += left1 * right1;
+    let left2 = quadSwapY(own0);
+    sum2_0 += left2 * right0;
+    sum2_1 += left2 * right1;
+    let left3 = quadSwapDiagonal(own0);
+    sum3_0 += left3 * right0;
+    sum3_1 += left3 * right1;
+    let left4 = own1;
+    sum4_0 += left4 * right0;
+    sum4_1 += left4 * right1;
+    let left5 = quadSwapX(own1);
+    sum5_0 += left5 * right0;
+    sum5_1 += left5 * right1;
+    let left6 = quadSwapY(own1);
+    sum6_0 += left6 * right0;
+    sum6_1 += left6 * right1;
+    let left7 = quadSwapDiagonal(own1);
+    sum7_0 += left7 * right0;
+    sum7_1 += left7 * right1;
+    turn = nextTurn(turn, turns);
+  }
+  let last = min(params.perGroup - column, 8u) - 1u;
+  let firstChannel = tile.group * params.perGroup + column;
+  let channels = vec4u(params.channels);
+  let activation = params.activation;
+  let relu = vec4<bool>(activation == 1u);
+  var odd = activation > 1u;
+  var biasOf0 = 0.0;
+  var biasOf1 = 0.0;
+  if (params.hasBias != 0u) {
+    biasOf0 = bias[firstChannel + min(0u + lane, last)];
+    biasOf1 = bias[firstChannel + min(4u + lane, last)];
+  }
+  let out0 = vec4u(place0.out, place1.out, place2.out, place3.out) * channels;
+  let inside0 = vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside);
+  let out1 = vec4u(place4.out, place5.out, place6.out, place7.out) * channels;
+  let inside1 = vec4<bool>(place4.inside, place5.inside, place6.inside, place7.inside);
+  let channel0 = firstChannel + min(0u + (lane ^ 0u), last);
+  let bias0 = vec4f(biasOf0);
+  {
+    let v = reluIf(sum0_0 + bias0, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel0);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum0_1 + bias0, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel0);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel1 = firstChannel + min(0u + (lane ^ 1u), last);
+  let bias1 = vec4f(quadSwapX(biasOf0));
+  {
+    let v = reluIf(sum1_0 + bias1, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel1);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum1_1 + bias1, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel1);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel2 = firstChannel + min(0u + (lane ^ 2u), last);
+  let bias2 = vec4f(quadSwapY(biasOf0));
+  {
+    let v = reluIf(sum2_0 + bias2, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel2);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum2_1 + bias2, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel2);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel3 = firstChannel + min(0u + (lane ^ 3u), last);
+  let bias3 = vec4f(quadSwapDiagonal(biasOf0));
+  {
+    let v = reluIf(sum3_0 + bias3, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel3);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum3_1 + bias3, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel3);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel4 = firstChannel + min(4u + (lane ^ 0u), last);
+  let bias4 = vec4f(biasOf1);
+  {
+    let v = reluIf(sum4_0 + bias4, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel4);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum4_1 + bias4, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel4);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel5 = firstChannel + min(4u + (lane ^ 1u), last);
+  let bias5 = vec4f(quadSwapX(biasOf1));
+  {
+    let v = reluIf(sum5_0 + bias5, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel5);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum5_1 + bias5, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel5);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel6 = firstChannel + min(4u + (lane ^ 2u), last);
+  let bias6 = vec4f(quadSwapY(biasOf1));
+  {
+    let v = reluIf(sum6_0 + bias6, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel6);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum6_1 + bias6, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel6);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel7 = firstChannel + min(4u + (lane ^ 3u), last);
+  let bias7 = vec4f(quadSwapDiagonal(biasOf1));
+  {
+    let v = reluIf(sum7_0 + bias7, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel7);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum7_1 + bias7, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel7);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
   }
   var sums = array<vec4f, 16>(
     sum0_0, sum0_1,
@@ -355,35 +588,12 @@ fn conv8(
     sum6_0, sum6_1,
     sum7_0, sum7_1,
   );
-  var outs = array<vec4u, 2>(vec4u(place0.out, place1.out, place2.out, place3.out), vec4u(place4.out, place5.out, place6.out, place7.out));
-  var inside = array<vec4<bool>, 2>(vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside), vec4<bool>(place4.inside, place5.inside, place6.inside, place7.inside));
-  // Channels that are not there do not count; this also keeps drivers from unrolling the loops.
-  let rows = min(params.perGroup - column, 8u);
-  let all = ((rows + 3u) & ~3u) * 2u;
-  let firstChannel = tile.group * params.perGroup + column;
-  var odd = params.activation > 1u;
-  for (var i = 0u; i < all; i++) {
-    let row = i / 2u;
-    let own = (row & ~3u) + (lane ^ (row & 3u));
-    let channel = firstChannel + min(own, rows - 1u);
-    var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
-    v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
-    odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-    let at = outs[i % 2u] * params.channels + vec4u(channel);
-    let there = inside[i % 2u] & vec4<bool>(own < rows);
-    if (there.x) { out[at.x] = v.x; }
-    if (there.y) { out[at.y] = v.y; }
-    if (there.z) { out[at.z] = v.z; }
-    if (there.w) { out[at.w] = v.w; }
-  }
-  for (var i = select(all, 0u, odd); i < all; i++) {
-    let row = i / 2u;
-    let own = (row & ~3u) + (lane ^ (row & 3u));
+  for (var i = select(64u, 0u, odd); i < 64u; i++) {
+    let row = i / 8u;
+    let own = min((row & ~3u) + (lane ^ (row & 3u)), last);
     let columnAt = baseW + (column + own) * params.wChannel;
-    for (var e = 0u; e < 4u; e++) {
-      let place = placeOf(firstPlace + (i % 2u * 4u + e) * 4u, phase);
-      finishPlace(place, phase, base, columnAt, own < rows, firstChannel + own, sums[i][e]);
-    }
+    let place = placeOf(firstPlace + i % 8u * 4u, phase);
+    finishPlace(place, phase, base, columnAt, true, firstChannel + own, sums[i / 4u][i % 4u]);
   }
 }
 
@@ -453,90 +663,441 @@ fn conv16(
   var sum14_1 = vec4f();
   var sum15_0 = vec4f();
   var sum15_1 = vec4f();
-  let line = vec4u(params.source.z);
+  let source = params.source;
+  let line = vec4u(source.z);
+  let pixel = params.pixel;
+  let kernel = params.kernel;
   let depth = params.depth;
+  let wTap = params.wTap;
   let stepW = params.wDepth;
-  for (var tz = 0u; tz < params.kernel.x; tz++) {
-    let reachZ = reachOf(0u, phase, tz);
-    if (!reachZ.meets) { continue; }
-    for (var ty = 0u; ty < params.kernel.y; ty++) {
-      let reachY = reachOf(1u, phase, ty);
-      if (!reachY.meets) { continue; }
-      for (var tx = 0u; tx < params.kernel.z; tx++) {
-        let reachX = reachOf(2u, phase, tx);
-        if (!reachX.meets) { continue; }
-        let along = u32(reachX.by) * params.pixel + base;
-        let shift = u32(reachZ.by * i32(params.source.y) + reachY.by) * params.source.z + along;
-        let valid0 = (vec4u(z0 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y0 + reachY.by) < vec4u(params.source.y));
-        var at0 = origin0 + shift;
-        var in0 = select(vec4u(NOWHERE), x0 + along, valid0);
-        let valid1 = (vec4u(z1 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y1 + reachY.by) < vec4u(params.source.y));
-        var at1 = origin1 + shift;
-        var in1 = select(vec4u(NOWHERE), x1 + along, valid1);
-        var pw = ((tz * params.kernel.y + ty) * params.kernel.z + tx) * params.wTap + baseW;
-        for (var k = 0u; k < depth; k++) {
-          let right0 = select(vec4f(), vec4f(x[at0.x], x[at0.y], x[at0.z], x[at0.w]), in0 < line);
-          let right1 = select(vec4f(), vec4f(x[at1.x], x[at1.y], x[at1.z], x[at1.w]), in1 < line);
-          let own0 = w[pw + rowAt0];
-          let own1 = w[pw + rowAt1];
-          let own2 = w[pw + rowAt2];
-          let own3 = w[pw + rowAt3];
-          let left0 = vec4f(own0);
-          sum0_0 = fma(left0, right0, sum0_0);
-          sum0_1 = fma(left0, right1, sum0_1);
-          let left1 = vec4f(quadSwapX(own0));
-          sum1_0 = fma(left1, right0, sum1_0);
-          sum1_1 = fma(left1, right1, sum1_1);
-          let left2 = vec4f(quadSwapY(own0));
-          sum2_0 = fma(left2, right0, sum2_0);
-          sum2_1 = fma(left2, right1, sum2_1);
-          let left3 = vec4f(quadSwapDiagonal(own0));
-          sum3_0 = fma(left3, right0, sum3_0);
-          sum3_1 = fma(left3, right1, sum3_1);
-          let left4 = vec4f(own1);
-          sum4_0 = fma(left4, right0, sum4_0);
-          sum4_1 = fma(left4, right1, sum4_1);
-          let left5 = vec4f(quadSwapX(own1));
-          sum5_0 = fma(left5, right0, sum5_0);
-          sum5_1 = fma(left5, right1, sum5_1);
-          let left6 = vec4f(quadSwapY(own1));
-          sum6_0 = fma(left6, right0, sum6_0);
-          sum6_1 = fma(left6, right1, sum6_1);
-          let left7 = vec4f(quadSwapDiagonal(own1));
-          sum7_0 = fma(left7, right0, sum7_0);
-          sum7_1 = fma(left7, right1, sum7_1);
-          let left8 = vec4f(own2);
-          sum8_0 = fma(left8, right0, sum8_0);
-          sum8_1 = fma(left8, right1, sum8_1);
-          let left9 = vec4f(quadSwapX(own2));
-          sum9_0 = fma(left9, right0, sum9_0);
-          sum9_1 = fma(left9, right1, sum9_1);
-          let left10 = vec4f(quadSwapY(own2));
-          sum10_0 = fma(left10, right0, sum10_0);
-          sum10_1 = fma(left10, right1, sum10_1);
-          let left11 = vec4f(quadSwapDiagonal(own2));
-          sum11_0 = fma(left11, right0, sum11_0);
-          sum11_1 = fma(left11, right1, sum11_1);
-          let left12 = vec4f(own3);
-          sum12_0 = fma(left12, right0, sum12_0);
-          sum12_1 = fma(left12, right1, sum12_1);
-          let left13 = vec4f(quadSwapX(own3));
-          sum13_0 = fma(left13, right0, sum13_0);
-          sum13_1 = fma(left13, right1, sum13_1);
-          let left14 = vec4f(quadSwapY(own3));
-          sum14_0 = fma(left14, right0, sum14_0);
-          sum14_1 = fma(left14, right1, sum14_1);
-          let left15 = vec4f(quadSwapDiagonal(own3));
-          sum15_0 = fma(left15, right0, sum15_0);
-          sum15_1 = fma(left15, right1, sum15_1);
-          at0 += vec4u(1u);
-          in0 += vec4u(1u);
-          at1 += vec4u(1u);
-          in1 += vec4u(1u);
-          pw += stepW;
-        }
-      }
-    }
+  let tapStride = params.tapStride;
+  let reachStep = params.reachStep;
+  let taps = tapsOf(phase);
+  let turns = vec4u(taps.count, (depth + 3u) / 4u);
+  let blocks = turns.x * turns.y * turns.z * turns.w;
+  var turn = vec4u();
+  for (var block = 0u; block < blocks; block++) {
+    let k = turn.w * 4u;
+    let tap = taps.first + turn.xyz * tapStride;
+    let reach = taps.reach + vec3i(turn.xyz) * reachStep;
+    let along = u32(reach.z) * pixel + base + k;
+    let shift = u32(reach.x * i32(source.y) + reach.y) * source.z + along;
+    let valid0 = (vec4u(z0 + reach.x) < vec4u(source.x)) & (vec4u(y0 + reach.y) < vec4u(source.y));
+    let at0 = origin0 + shift;
+    let in0 = select(vec4u(NOWHERE), x0 + along, valid0);
+    let valid1 = (vec4u(z1 + reach.x) < vec4u(source.x)) & (vec4u(y1 + reach.y) < vec4u(source.y));
+    let at1 = origin1 + shift;
+    let in1 = select(vec4u(NOWHERE), x1 + along, valid1);
+    let there = vec4u(k) + STEPS < vec4u(depth);
+    let pw0 = ((tap.x * kernel.y + tap.y) * kernel.z + tap.z) * wTap + k * stepW + baseW;
+    let pw1 = pw0 + stepW;
+    let pw2 = pw1 + stepW;
+    let pw3 = pw2 + stepW;
+    let own0 = select(vec4f(), vec4f(w[pw0 + rowAt0], w[pw1 + rowAt0], w[pw2 + rowAt0], w[pw3 + rowAt0]), there);
+    let own1 = select(vec4f(), vec4f(w[pw0 + rowAt1], w[pw1 + rowAt1], w[pw2 + rowAt1], w[pw3 + rowAt1]), there);
+    let own2 = select(vec4f(), vec4f(w[pw0 + rowAt2], w[pw1 + rowAt2], w[pw2 + rowAt2], w[pw3 + rowAt2]), there);
+    let own3 = select(vec4f(), vec4f(w[pw0 + rowAt3], w[pw1 + rowAt3], w[pw2 + rowAt3], w[pw3 + rowAt3]), there);
+    let right0 = mat4x4f(
+      select(vec4f(), vec4f(x[at0.x + 0u], x[at0.x + 1u], x[at0.x + 2u], x[at0.x + 3u]), vec4u(in0.x) + STEPS < line),
+      select(vec4f(), vec4f(x[at0.y + 0u], x[at0.y + 1u], x[at0.y + 2u], x[at0.y + 3u]), vec4u(in0.y) + STEPS < line),
+      select(vec4f(), vec4f(x[at0.z + 0u], x[at0.z + 1u], x[at0.z + 2u], x[at0.z + 3u]), vec4u(in0.z) + STEPS < line),
+      select(vec4f(), vec4f(x[at0.w + 0u], x[at0.w + 1u], x[at0.w + 2u], x[at0.w + 3u]), vec4u(in0.w) + STEPS < line),
+    );
+    let right1 = mat4x4f(
+      select(vec4f(), vec4f(x[at1.x + 0u], x[at1.x + 1u], x[at1.x + 2u], x[at1.x + 3u]), vec4u(in1.x) + STEPS < line),
+      select(vec4f(), vec4f(x[at1.y + 0u], x[at1.y + 1u], x[at1.y + 2u], x[at1.y + 3u]), vec4u(in1.y) + STEPS < line),
+      select(vec4f(), vec4f(x[at1.z + 0u], x[at1.z + 1u], x[at1.z + 2u], x[at1.z + 3u]), vec4u(in1.z) + STEPS < line),
+      select(vec4f(), vec4f(x[at1.w + 0u], x[at1.w + 1u], x[at1.w + 2u], x[at1.w + 3u]), vec4u(in1.w) + STEPS < line),
+    );
+    let left0 = own0;
+    sum0_0 += left0 * right0;
+    sum0_1 += left0 * right1;
+    let left1 = quadSwapX(own0);
+    sum1_0 += left1 * right0;
+    sum1_1 += left1 * right1;
+    let left2 = quadSwapY(own0);
+    sum2_0 += left2 * right0;
+    sum2_1 += left2 * right1;
+    let left3 = quadSwapDiagonal(own0);
+    sum3_0 += left3 * right0;
+    sum3_1 += left3 * right1;
+    let left4 = own1;
+    sum4_0 += left4 * right0;
+    sum4_1 += left4 * right1;
+    let left5 = quadSwapX(own1);
+    sum5_0 += left5 * right0;
+    sum5_1 += left5 * right1;
+    let left6 = quadSwapY(own1);
+    sum6_0 += left6 * right0;
+    sum6_1 += left6 * right1;
+    let left7 = quadSwapDiagonal(own1);
+    sum7_0 += left7 * right0;
+    sum7_1 += left7 * right1;
+    let left8 = own2;
+    sum8_0 += left8 * right0;
+    sum8_1 += left8 * right1;
+    let left9 = quadSwapX(own2);
+    sum9_0 += left9 * right0;
+    sum9_1 += left9 * right1;
+    let left10 = quadSwapY(own2);
+    sum10_0 += left10 * right0;
+    sum10_1 += left10 * right1;
+    let left11 = quadSwapDiagonal(own2);
+    sum11_0 += left11 * right0;
+    sum11_1 += left11 * right1;
+    let left12 = own3;
+    sum12_0 += left12 * right0;
+    sum12_1 += left12 * right1;
+    let left13 = quadSwapX(own3);
+    sum13_0 += left13 * right0;
+    sum13_1 += left13 * right1;
+    let left14 = quadSwapY(own3);
+    sum14_0 += left14 * right0;
+    sum14_1 += left14 * right1;
+    let left15 = quadSwapDiagonal(own3);
+    sum15_0 += left15 * right0;
+    sum15_1 += left15 * right1;
+    turn = nextTurn(turn, turns);
+  }
+  let last = min(params.perGroup - column, 16u) - 1u;
+  let firstChannel = tile.group * params.perGroup + column;
+  let channels = vec4u(params.channels);
+  let activation = params.activation;
+  let relu = vec4<bool>(activation == 1u);
+  var odd = activation > 1u;
+  var biasOf0 = 0.0;
+  var biasOf1 = 0.0;
+  var biasOf2 = 0.0;
+  var biasOf3 = 0.0;
+  if (params.hasBias != 0u) {
+    biasOf0 = bias[firstChannel + min(0u + lane, last)];
+    biasOf1 = bias[firstChannel + min(4u + lane, last)];
+    biasOf2 = bias[firstChannel + min(8u + lane, last)];
+    biasOf3 = bias[firstChannel + min(12u + lane, last)];
+  }
+  let out0 = vec4u(place0.out, place1.out, place2.out, place3.out) * channels;
+  let inside0 = vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside);
+  let out1 = vec4u(place4.out, place5.out, place6.out, place7.out) * channels;
+  let inside1 = vec4<bool>(place4.inside, place5.inside, place6.inside, place7.inside);
+  let channel0 = firstChannel + min(0u + (lane ^ 0u), last);
+  let bias0 = vec4f(biasOf0);
+  {
+    let v = reluIf(sum0_0 + bias0, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel0);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum0_1 + bias0, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel0);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel1 = firstChannel + min(0u + (lane ^ 1u), last);
+  let bias1 = vec4f(quadSwapX(biasOf0));
+  {
+    let v = reluIf(sum1_0 + bias1, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel1);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum1_1 + bias1, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel1);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel2 = firstChannel + min(0u + (lane ^ 2u), last);
+  let bias2 = vec4f(quadSwapY(biasOf0));
+  {
+    let v = reluIf(sum2_0 + bias2, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel2);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum2_1 + bias2, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel2);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel3 = firstChannel + min(0u + (lane ^ 3u), last);
+  let bias3 = vec4f(quadSwapDiagonal(biasOf0));
+  {
+    let v = reluIf(sum3_0 + bias3, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel3);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum3_1 + bias3, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel3);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel4 = firstChannel + min(4u + (lane ^ 0u), last);
+  let bias4 = vec4f(biasOf1);
+  {
+    let v = reluIf(sum4_0 + bias4, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel4);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum4_1 + bias4, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel4);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel5 = firstChannel + min(4u + (lane ^ 1u), last);
+  let bias5 = vec4f(quadSwapX(biasOf1));
+  {
+    let v = reluIf(sum5_0 + bias5, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel5);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum5_1 + bias5, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel5);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel6 = firstChannel + min(4u + (lane ^ 2u), last);
+  let bias6 = vec4f(quadSwapY(biasOf1));
+  {
+    let v = reluIf(sum6_0 + bias6, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel6);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum6_1 + bias6, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel6);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel7 = firstChannel + min(4u + (lane ^ 3u), last);
+  let bias7 = vec4f(quadSwapDiagonal(biasOf1));
+  {
+    let v = reluIf(sum7_0 + bias7, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel7);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum7_1 + bias7, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel7);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel8 = firstChannel + min(8u + (lane ^ 0u), last);
+  let bias8 = vec4f(biasOf2);
+  {
+    let v = reluIf(sum8_0 + bias8, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel8);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum8_1 + bias8, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel8);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel9 = firstChannel + min(8u + (lane ^ 1u), last);
+  let bias9 = vec4f(quadSwapX(biasOf2));
+  {
+    let v = reluIf(sum9_0 + bias9, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel9);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum9_1 + bias9, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel9);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel10 = firstChannel + min(8u + (lane ^ 2u), last);
+  let bias10 = vec4f(quadSwapY(biasOf2));
+  {
+    let v = reluIf(sum10_0 + bias10, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel10);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum10_1 + bias10, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel10);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel11 = firstChannel + min(8u + (lane ^ 3u), last);
+  let bias11 = vec4f(quadSwapDiagonal(biasOf2));
+  {
+    let v = reluIf(sum11_0 + bias11, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel11);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum11_1 + bias11, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel11);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel12 = firstChannel + min(12u + (lane ^ 0u), last);
+  let bias12 = vec4f(biasOf3);
+  {
+    let v = reluIf(sum12_0 + bias12, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel12);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum12_1 + bias12, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel12);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel13 = firstChannel + min(12u + (lane ^ 1u), last);
+  let bias13 = vec4f(quadSwapX(biasOf3));
+  {
+    let v = reluIf(sum13_0 + bias13, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel13);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum13_1 + bias13, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel13);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel14 = firstChannel + min(12u + (lane ^ 2u), last);
+  let bias14 = vec4f(quadSwapY(biasOf3));
+  {
+    let v = reluIf(sum14_0 + bias14, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel14);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum14_1 + bias14, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel14);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
+  }
+  let channel15 = firstChannel + min(12u + (lane ^ 3u), last);
+  let bias15 = vec4f(quadSwapDiagonal(biasOf3));
+  {
+    let v = reluIf(sum15_0 + bias15, relu);
+    odd |= hasNan(v);
+    let at = out0 + vec4u(channel15);
+    if (inside0.x) { out[at.x] = v.x; }
+    if (inside0.y) { out[at.y] = v.y; }
+    if (inside0.z) { out[at.z] = v.z; }
+    if (inside0.w) { out[at.w] = v.w; }
+  }
+  {
+    let v = reluIf(sum15_1 + bias15, relu);
+    odd |= hasNan(v);
+    let at = out1 + vec4u(channel15);
+    if (inside1.x) { out[at.x] = v.x; }
+    if (inside1.y) { out[at.y] = v.y; }
+    if (inside1.z) { out[at.z] = v.z; }
+    if (inside1.w) { out[at.w] = v.w; }
   }
   var sums = array<vec4f, 32>(
     sum0_0, sum0_1,
@@ -556,34 +1117,11 @@ fn conv16(
     sum14_0, sum14_1,
     sum15_0, sum15_1,
   );
-  var outs = array<vec4u, 2>(vec4u(place0.out, place1.out, place2.out, place3.out), vec4u(place4.out, place5.out, place6.out, place7.out));
-  var inside = array<vec4<bool>, 2>(vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside), vec4<bool>(place4.inside, place5.inside, place6.inside, place7.inside));
-  // Channels that are not there do not count; this also keeps drivers from unrolling the loops.
-  let rows = min(params.perGroup - column, 16u);
-  let all = ((rows + 3u) & ~3u) * 2u;
-  let firstChannel = tile.group * params.perGroup + column;
-  var odd = params.activation > 1u;
-  for (var i = 0u; i < all; i++) {
-    let row = i / 2u;
-    let own = (row & ~3u) + (lane ^ (row & 3u));
-    let channel = firstChannel + min(own, rows - 1u);
-    var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
-    v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
-    odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-    let at = outs[i % 2u] * params.channels + vec4u(channel);
-    let there = inside[i % 2u] & vec4<bool>(own < rows);
-    if (there.x) { out[at.x] = v.x; }
-    if (there.y) { out[at.y] = v.y; }
-    if (there.z) { out[at.z] = v.z; }
-    if (there.w) { out[at.w] = v.w; }
-  }
-  for (var i = select(all, 0u, odd); i < all; i++) {
-    let row = i / 2u;
-    let own = (row & ~3u) + (lane ^ (row & 3u));
+  for (var i = select(128u, 0u, odd); i < 128u; i++) {
+    let row = i / 8u;
+    let own = min((row & ~3u) + (lane ^ (row & 3u)), last);
     let columnAt = baseW + (column + own) * params.wChannel;
-    for (var e = 0u; e < 4u; e++) {
-      let place = placeOf(firstPlace + (i % 2u * 4u + e) * 4u, phase);
-      finishPlace(place, phase, base, columnAt, own < rows, firstChannel + own, sums[i][e]);
-    }
+    let place = placeOf(firstPlace + i % 8u * 4u, phase);
+    finishPlace(place, phase, base, columnAt, true, firstChannel + own, sums[i / 4u][i % 4u]);
   }
 }

@@ -43,6 +43,8 @@ struct Params {
   blocks: u32, // turns in all in conv.narrow
   offset: vec3i,
   tapStep: vec3i,
+  tapStride: vec3u, // from one tap that meets a phase to the next
+  reachStep: vec3i, // and how much farther that one reaches, in pixels of the source
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -329,14 +331,12 @@ fn conv8(
   let firstChannel = tile.group * params.perGroup + column;
   var odd = params.activation > 1u;
   for (var i = 0u; i < all; i++) {
-    let row = i / 1u;
-    let own = row;
-    let channel = firstChannel + min(own, rows - 1u);
+    let channel = firstChannel + i / 1u;
     var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
     v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
     odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
     let at = outs[i % 1u] * params.channels + vec4u(channel);
-    let there = inside[i % 1u] & vec4<bool>(own < rows);
+    let there = inside[i % 1u];
     if (there.x) { out[at.x] = v.x; }
     if (there.y) { out[at.y] = v.y; }
     if (there.z) { out[at.z] = v.z; }
@@ -344,11 +344,10 @@ fn conv8(
   }
   for (var i = select(all, 0u, odd); i < all; i++) {
     let row = i / 1u;
-    let own = row;
-    let columnAt = baseW + (column + own) * params.wChannel;
+    let columnAt = baseW + (column + row) * params.wChannel;
     for (var e = 0u; e < 4u; e++) {
       let place = placeOf(firstPlace + (i % 1u * 4u + e) * 8u, phase);
-      finishPlace(place, phase, base, columnAt, own < rows, firstChannel + own, sums[i][e]);
+      finishPlace(place, phase, base, columnAt, true, firstChannel + row, sums[i][e]);
     }
   }
 }
@@ -480,14 +479,12 @@ fn conv16(
   let firstChannel = tile.group * params.perGroup + column;
   var odd = params.activation > 1u;
   for (var i = 0u; i < all; i++) {
-    let row = i / 1u;
-    let own = row;
-    let channel = firstChannel + min(own, rows - 1u);
+    let channel = firstChannel + i / 1u;
     var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
     v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
     odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
     let at = outs[i % 1u] * params.channels + vec4u(channel);
-    let there = inside[i % 1u] & vec4<bool>(own < rows);
+    let there = inside[i % 1u];
     if (there.x) { out[at.x] = v.x; }
     if (there.y) { out[at.y] = v.y; }
     if (there.z) { out[at.z] = v.z; }
@@ -495,11 +492,10 @@ fn conv16(
   }
   for (var i = select(all, 0u, odd); i < all; i++) {
     let row = i / 1u;
-    let own = row;
-    let columnAt = baseW + (column + own) * params.wChannel;
+    let columnAt = baseW + (column + row) * params.wChannel;
     for (var e = 0u; e < 4u; e++) {
       let place = placeOf(firstPlace + (i % 1u * 4u + e) * 8u, phase);
-      finishPlace(place, phase, base, columnAt, own < rows, firstChannel + own, sums[i][e]);
+      finishPlace(place, phase, base, columnAt, true, firstChannel + row, sums[i][e]);
     }
   }
 }

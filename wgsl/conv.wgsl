@@ -48,6 +48,8 @@ struct Params {
   blocks: u32, // turns in all in conv.narrow
   offset: vec3i,
   tapStep: vec3i,
+  tapStride: vec3u, // from one tap that meets a phase to the next
+  reachStep: vec3i, // and how much farther that one reaches, in pixels of the source
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

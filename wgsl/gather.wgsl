@@ -3,8 +3,8 @@
 //
 //   indices  (positions · depth,)    read, int32; a tuple of `depth` indices names one row: row = Σ_d index_d · stride_d
 //   errors   (4,)                    the device's error record: op number, position, value, limit
-//   x        (outer, rows, inner)    read, any dtype of 32-bit words; gather4 and gather16 read four words at a time
-//   out      (outer, m, inner)       one invocation owns one element (gather4: four neighbours, gather16: 16), `=`
+//   x        (outer, rows, inner)    read, any dtype of 32-bit words; all but gather read four words at a time
+//   out      (outer, m, inner)       one invocation owns one element (gather4: four neighbours, gather16: 16, gather64: 64), `=`
 //   hot      (positions, columns)    one invocation owns one element, `=`
 //
 // NumPy's negative indices count from the end, but not for oneHot. An index that is out of range writes `missing` and is
@@ -23,7 +23,7 @@ struct Params {
   missing: u32,                // bits
   on: u32,
   off: u32,
-  unused: u32,
+  blocks: u32,                 // of 16 words, that an invocation of gather64 moves
   extent: array<vec4u, 2>,     // of the indexed axes; the top bit: negative indices do not count from the end
   stride: array<vec4u, 2>,     // of the indexed axes, in rows
 }
@@ -134,6 +134,24 @@ fn gather4(
   }
 }
 
+// Moves block `block` of x, 16 words, to block `to` of out.
+fn moveSixteen(to: u32, block: u32, missing: bool) {
+  var a = vec4u(params.missing);
+  var b = a;
+  var c = a;
+  var d = a;
+  if (!missing) {
+    a = x4[4u * block];
+    b = x4[4u * block + 1u];
+    c = x4[4u * block + 2u];
+    d = x4[4u * block + 3u];
+  }
+  out4[4u * to] = a;
+  out4[4u * to + 1u] = b;
+  out4[4u * to + 2u] = c;
+  out4[4u * to + 3u] = d;
+}
+
 @compute @workgroup_size(64)
 fn gather16(
   @builtin(workgroup_id) group: vec3u,
@@ -143,20 +161,21 @@ fn gather16(
   let index = (group.x + group.y * groups.x) * 64u + lane;
   if (index >= params.count) { return; }
   let address = sourceOf(index);
-  var a = vec4u(params.missing);
-  var b = a;
-  var c = a;
-  var d = a;
-  if (address != MISSING) {
-    a = x4[4u * address];
-    b = x4[4u * address + 1u];
-    c = x4[4u * address + 2u];
-    d = x4[4u * address + 3u];
+  moveSixteen(index, address, address == MISSING);
+}
+
+@compute @workgroup_size(64)
+fn gather64(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let address = sourceOf(index);
+  for (var i = 0u; i < params.blocks; i++) {
+    moveSixteen(index * params.blocks + i, address * params.blocks + i, address == MISSING);
   }
-  out4[4u * index] = a;
-  out4[4u * index + 1u] = b;
-  out4[4u * index + 2u] = c;
-  out4[4u * index + 3u] = d;
 }
 
 @compute @workgroup_size(64)

@@ -5,12 +5,13 @@
 //
 //   input  (any)   read
 //   out    (any)   `=`; one invocation owns four neighbours (placeRuns; placeQuads, where the region's rows start and end
-//                  at multiples of four, so that an axis' last coordinate and every stride count in fours)
+//                  at multiples of four, so that an axis' last coordinate and every stride count in fours), or up to
+//                  four such quads of a row (placeRows)
 //
 // Axes run from the outermost to the innermost; strides are two's complement, as a reversed region has negative ones.
 // ⌊n / extent⌋ = mulHigh(n, multiplier) >> shift holds for n < 2^31. `count` counts invocations.
 
-// What divides by an axis' extent (extent, multiplier, shift), and the region on it (start, step, size, stride).
+// What divides by an axis' extent (extent, multiplier, shift; in placeRows the extent of the last one, too), and the region on it (start, step, size, stride).
 struct Axis {
   divide: vec4u,
   region: vec4u,
@@ -82,6 +83,38 @@ fn placeQuads(
   var result = vec4u(params.value);
   if (place.inside) { result = input4[place.address]; }
   out4[index] = result;
+}
+
+// Quad `column` of a row of the result.
+fn placedQuad(outer: Place, region: vec4u, column: u32) -> vec4u {
+  let own = placedOn(region, column);
+  var result = vec4u(params.value);
+  if (outer.inside && own.inside) { result = input4[outer.address + own.address]; }
+  return result;
+}
+
+// Four quads of a row share the outer coordinates. The last axis' divisor is the number of such pieces in a row.
+@compute @workgroup_size(64)
+fn placeRows(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = (group.x + group.y * groups.x) * 64u + lane;
+  if (index >= params.count) { return; }
+  let last = params.rank - 1u;
+  let divide = params.axes[last].divide;
+  let region = params.axes[last].region;
+  let extent = divide.w;
+  let row = select(mulHigh(index, divide.y) >> divide.z, index, divide.x == 1u);
+  let column = 4u * (index - row * divide.x);
+  let outer = placedFrom(row, last);
+  let first = row * extent + column;
+  let left = extent - column;
+  out4[first] = placedQuad(outer, region, column);
+  if (left > 1u) { out4[first + 1u] = placedQuad(outer, region, column + 1u); }
+  if (left > 2u) { out4[first + 2u] = placedQuad(outer, region, column + 2u); }
+  if (left > 3u) { out4[first + 3u] = placedQuad(outer, region, column + 3u); }
 }
 
 // Four neighbours share the outer coordinates, except where a row ends among them.
