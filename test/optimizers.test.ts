@@ -442,7 +442,18 @@ test('numbers that make no sense are refused with what to pass', () => {
     ],
     [
       () => schedules.fromJson({ schedule: 'cosine', options: {} }),
-      /'cosine' is no schedule; there are expon/,
+      /no schedule 'cosine'\. .*There are expon/,
+    ],
+    [() => schedules.fromJson({ schedule: 'cosinedecay', options: {} }), /Did you mean 'cosineDecay'\?/],
+    [() => schedules.fromJson({ schedule: 'constructor', options: {} }), /no schedule 'constructor'/],
+    [() => schedules.fromJson(null as never), /fromJson: null; pass what/],
+    [
+      () =>
+        schedules.fromJson({
+          schedule: 'oneCycle',
+          options: { maxLearningRate: 1, totalSteps: 5, warmUp: 1 },
+        }),
+      /oneCycle: no option 'warmUp'/,
     ],
     [() => schedules.reduceOnPlateau({ factor: 1 }), /factor is 1/],
     [() => schedules.reduceOnPlateau({ mode: 'auto' as never }), /mode is 'auto'; pass 'min' or 'max'/],

@@ -7,13 +7,13 @@ import { BLOCK } from '../../kernels/optimizer.ts';
 import { sumSquaresKernel } from '../../kernels/optimizer-flat.ts';
 import { keep } from '../autograd/scope.ts';
 import { Tensor } from '../autograd/tensor.ts';
+import { checkNumbers } from '../core/check.ts';
 import { byteLength, type DType } from '../core/dtype.ts';
 import { ArgumentError, DeviceMismatchError } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import { Parameter } from '../nn/parameter.ts';
 import { checkOptions } from '../ops/options.ts';
 import type { Device, Storage } from '../runtime/device.ts';
-import { checkNumbers } from './check.ts';
 
 /** One flat buffer, and a view of it for each parameter. */
 export interface FlatBuffer {

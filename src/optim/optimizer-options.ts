@@ -1,8 +1,8 @@
 /** What every optimizer takes, and the checks of it. */
 import type { ClipKind } from '../../kernels/optimizer.ts';
+import { checkFlags, checkNumbers } from '../core/check.ts';
 import { describe } from '../core/describe.ts';
 import { ArgumentError } from '../core/errors.ts';
-import { checkFlags, checkNumbers } from './check.ts';
 import type { Schedule } from './schedules.ts';
 
 export type LearningRate = number | Schedule | ((step: number) => number);

@@ -12,12 +12,12 @@ import { accumulateKernel, averageKernel } from '../../kernels/optimizer-flat.ts
 import { noGrad } from '../autograd/modes.ts';
 import { keep, scope } from '../autograd/scope.ts';
 import { Tensor } from '../autograd/tensor.ts';
+import { checkNumber } from '../core/check.ts';
 import { describe } from '../core/describe.ts';
 import { hostArray } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
 import type { Parameter } from '../nn/parameter.ts';
 import { assign } from '../ops/cast.ts';
-import { checkNumber } from './check.ts';
 import {
   type Chunk,
   disposeBuffer,
@@ -44,6 +44,15 @@ export interface Method {
   /** The learning rate of update `t`, where it is not the given one. */
   rate?(learningRate: number, t: number): number;
 }
+
+/** An optimizer as JSON: its name and its options. */
+export interface OptimizerJson {
+  readonly optimizer: string;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+const holdsPatterns = (value: unknown): boolean =>
+  Array.isArray(value) && value.some((item) => item instanceof RegExp);
 
 /** The buffers that belong to a chunk of parameters. */
 interface Beside {
@@ -76,6 +85,7 @@ export class Optimizer {
   readonly #options: OptimizerOptions;
   readonly #clip: Clip;
   readonly #every: number;
+  readonly #defaultRate: number;
   #learningRate: LearningRate;
   #flat: FlatParameters | null = null;
   #ownsFlat = false;
@@ -90,6 +100,7 @@ export class Optimizer {
     this.#method = method;
     this.#options = options;
     this.#scalars = { ...method.scalars };
+    this.#defaultRate = learningRate;
     this.#learningRate = learningRate;
     this.learningRate = options.learningRate ?? learningRate;
     this.#clip = checkCommon(op, options);
@@ -99,6 +110,11 @@ export class Optimizer {
   /** Updates done. */
   get iterations(): number {
     return Math.floor(this.#steps / this.#every);
+  }
+
+  /** Its parameters and their gradients, in flat buffers; none before `build()`. */
+  get chunks(): readonly Chunk[] {
+    return this.#beside.map(({ chunk }) => chunk);
   }
 
   /** The rate of the next step. */
@@ -177,6 +193,20 @@ export class Optimizer {
     const { device } = this.#built('finalize');
     for (const { chunk, average } of this.#beside)
       if (average) device.copy(average.whole.storage, chunk.values.storage);
+  }
+
+  /**
+   * Its name and options, from which `compile` makes such an optimizer again, without its state; null where an option is a
+   * function or a pattern of your own.
+   */
+  toJSON(): OptimizerJson | null {
+    const rate = this.#learningRate;
+    const options: Record<string, unknown> = { ...this.#options };
+    if (this.#options.learningRate !== undefined || typeof rate !== 'number' || rate !== this.#defaultRate)
+      options.learningRate = typeof rate === 'function' && 'toJSON' in rate ? rate.toJSON() : rate;
+    const values = Object.entries(options).filter(([, value]) => value !== undefined);
+    const plain = values.every(([, value]) => typeof value !== 'function' && !holdsPatterns(value));
+    return plain ? { optimizer: this.name, options: Object.fromEntries(values) } : null;
   }
 
   /** Copies of the slots, and the rest as JSON. */

@@ -2,12 +2,13 @@
  * Optimizers, with Keras 3's names, formulas and defaults. They are exported as a namespace: `optimizers.adam({ … })`.
  * `rate` in the formulas is the learning rate, g the gradient after clipping.
  */
+
+import { checkFlags, checkNumbers } from '../core/check.ts';
 import { checkOptions } from '../ops/options.ts';
-import { checkFlags, checkNumbers } from './check.ts';
 import { Optimizer } from './optimizer.ts';
 import { COMMON_OPTIONS, type OptimizerOptions } from './optimizer-options.ts';
 
-export { type Method, Optimizer } from './optimizer.ts';
+export { type Method, Optimizer, type OptimizerJson } from './optimizer.ts';
 export type { LearningRate, OptimizerOptions } from './optimizer-options.ts';
 export type { OptimizerState } from './optimizer-state.ts';
 

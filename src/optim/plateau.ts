@@ -1,8 +1,9 @@
 /** A learning rate that falls when a metric stops improving. */
+
+import { checkNumber, checkNumbers } from '../core/check.ts';
 import { describe } from '../core/describe.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { checkOptions } from '../ops/options.ts';
-import { checkNumber, checkNumbers } from './check.ts';
 
 export interface PlateauOptions {
   /** Whether smaller or larger is better. Default: 'min'. */

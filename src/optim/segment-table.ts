@@ -2,8 +2,8 @@
 import { SEGMENT_COLUMNS } from '../../kernels/optimizer.ts';
 import { keep } from '../autograd/scope.ts';
 import { Tensor } from '../autograd/tensor.ts';
+import { checkNumber } from '../core/check.ts';
 import { hostArray } from '../core/dtype.ts';
-import { checkNumber } from './check.ts';
 import type { Chunk } from './flat-parameters.ts';
 import type { OptimizerOptions } from './optimizer-options.ts';
 

@@ -1,6 +1,6 @@
-/** Checks of numbers that configure optimizers and schedules. */
-import { describe } from '../core/describe.ts';
-import { ArgumentError } from '../core/errors.ts';
+/** Checks of numbers and flags that configure what a user makes. */
+import { describe } from './describe.ts';
+import { ArgumentError } from './errors.ts';
 
 /** What a number must be. */
 export interface Bounds {
