@@ -8,12 +8,36 @@ import type { Shape } from '../core/shape.ts';
 import { assertTensor } from '../ops/operand.ts';
 import { checkOptions } from '../ops/options.ts';
 
+/** A penalty on a weight: a scalar that the loss of a model adds. */
+type Penalty = (value: Tensor) => Tensor;
+
 /** What a weight becomes after each step of an optimizer: a tensor of the same shape. */
 export type Constraint = (value: Tensor) => Tensor;
+
+/** Other values in the place of parameters; undefined leaves one as it is. */
+type Substitution = (parameter: Parameter) => Tensor | undefined;
+
+let substitution: Substitution | null = null;
+
+/**
+ * Runs `body` with other values in the place of parameters: their shapes alone, or copies on another device. What is not
+ * substituted inside stays as it is outside.
+ */
+export function withValues<T>(substitute: Substitution, body: () => T): T {
+  const outer = substitution;
+  substitution = (parameter) => substitute(parameter) ?? outer?.(parameter);
+  try {
+    return body();
+  } finally {
+    substitution = outer;
+  }
+}
 
 export interface ParameterOptions {
   /** Whether optimizers update it. Default: true. */
   trainable?: boolean;
+  /** Default: none. */
+  regularizer?: Penalty | undefined;
   /** Default: none. */
   constraint?: Constraint | undefined;
 }
@@ -26,8 +50,10 @@ export interface ParameterOptions {
  *   when it is the result of a recorded op.
  */
 export class Parameter {
-  readonly name: string;
-  readonly value: Tensor;
+  /** A model that takes the weight in gives it its path as a name. */
+  name: string;
+  readonly #value: Tensor;
+  readonly regularizer: Penalty | null;
   readonly constraint: Constraint | null;
 
   constructor(name: string, value: Tensor, options: ParameterOptions = {}) {
@@ -36,8 +62,8 @@ export class Parameter {
         `Parameter: the name is ${describe(name)}; pass a text such as 'dense.kernel'.`,
       );
     assertTensor('Parameter', value);
-    checkOptions('Parameter', options, ['trainable', 'constraint'], 'name, value');
-    const { trainable = true, constraint = null } = options;
+    checkOptions('Parameter', options, ['trainable', 'regularizer', 'constraint'], 'name, value');
+    const { trainable = true, regularizer = null, constraint = null } = options;
     if (!isFloat(value.dtype))
       throw new DTypeError(`Parameter '${name}': ${value.dtype} cannot be trained; cast it to float first.`);
     if (!value.isLeaf) {
@@ -47,13 +73,18 @@ export class Parameter {
       );
     }
     this.name = name;
-    this.value = keep(value);
+    this.#value = keep(value);
+    this.regularizer = regularizer;
     this.constraint = constraint;
     this.trainable = trainable;
   }
 
+  get value(): Tensor {
+    return substitution?.(this) ?? this.#value;
+  }
+
   get shape(): Shape {
-    return this.value.shape;
+    return this.#value.shape;
   }
 
   /** What `backward()` left, or null. */
@@ -63,7 +94,7 @@ export class Parameter {
 
   /** Whether gradients reach it and optimizers update it. */
   get trainable(): boolean {
-    return this.value.requiresGrad;
+    return this.#value.requiresGrad;
   }
 
   set trainable(wanted: boolean) {
@@ -71,12 +102,12 @@ export class Parameter {
       throw new ArgumentError(
         `Parameter '${this.name}': trainable is ${describe(wanted)}; pass true or false.`,
       );
-    this.value.requiresGrad = wanted;
-    if (!wanted) this.value.grad = null;
+    this.#value.requiresGrad = wanted;
+    if (!wanted) this.#value.grad = null;
   }
 
   /** Gives the memory of the value and of its gradient back. */
   dispose(): void {
-    this.value.dispose();
+    this.#value.dispose();
   }
 }

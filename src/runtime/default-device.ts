@@ -19,3 +19,14 @@ export function setDefaultDevice(device: Device): void {
     throw new ArgumentError('setDefaultDevice: not a device; pass what init() returned.');
   current = device;
 }
+
+/** Runs `body`, which is synchronous, with another default device. */
+export function withDefaultDevice<T>(device: Device, body: () => T): T {
+  const outer = current;
+  current = device;
+  try {
+    return body();
+  } finally {
+    current = outer;
+  }
+}
