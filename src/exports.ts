@@ -56,12 +56,45 @@ export {
   type SafetensorsEntry,
   type SafetensorsHeader,
 } from './io/safetensors-header.ts';
-export * as losses from './nn/losses/index.ts';
+export * as metrics from './metrics/index.ts';
 export {
-  type Constraint,
-  Parameter,
-  type ParameterOptions,
-} from './nn/parameter.ts';
+  type CompareDevicesOptions,
+  compareDevices,
+  type DeviceComparison,
+  type LayerDifference,
+} from './models/compare-devices.ts';
+export { type Functional, type FunctionalOptions, model } from './models/functional.ts';
+export {
+  type GradcheckModelOptions,
+  type GradcheckModelResult,
+  type GradcheckRow,
+  gradcheckModel,
+} from './models/gradcheck-model.ts';
+export type { LayerJson, ModelJson } from './models/json.ts';
+export { type CustomLayers, type ModelFromJsonOptions, modelFromJson } from './models/json-read.ts';
+export { type EvaluateOptions, Model, type PredictData, type PredictOptions } from './models/model.ts';
+export {
+  type ReadModelOptions,
+  type ReadWeightsOptions,
+  readModel,
+  readWeights,
+  type WriteModelOptions,
+  writeModel,
+  writeWeights,
+} from './models/save.ts';
+export { type Sequential, sequential } from './models/sequential.ts';
+export type { SummaryOptions } from './models/summary.ts';
+export type { CallContext } from './nn/call-context.ts';
+export * as constraints from './nn/constraints.ts';
+export * as initializers from './nn/initializers/index.ts';
+export { type ApplyOptions, Layer, type LayerOptions, type WeightOptions } from './nn/layer.ts';
+export * as layers from './nn/layers/index.ts';
+export * as losses from './nn/losses/index.ts';
+export { type Constraint, Parameter, type ParameterOptions } from './nn/parameter.ts';
+export type { PartialShape } from './nn/partial-shape.ts';
+export * as regularizers from './nn/regularizers.ts';
+export { type InputOptions, input, SymbolicTensor } from './nn/symbolic.ts';
+export { WeightsError } from './nn/weights.ts';
 export {
   type Activation,
   type ActivationName,
@@ -185,3 +218,11 @@ export {
 export { GpuDevice } from './runtime/gpu/gpu-device.ts';
 export type { AdapterChoice, InitOptions } from './runtime/init.ts';
 export type { Observer } from './runtime/observer.ts';
+export * as callbacks from './train/callbacks/index.ts';
+export type { Callback, CallbackState, Run } from './train/callbacks.ts';
+export type { CompileOptions, MetricLike, OptimizerName } from './train/compile.ts';
+export type { FitOptions, History, StepInfo } from './train/fit.ts';
+export type { ArrayData, TrainingData } from './train/fit-data.ts';
+export type { LossLike, LossName } from './train/losses.ts';
+export { type RunJson, RunState } from './train/state.ts';
+export type { Logs } from './train/trainer.ts';

@@ -28,7 +28,7 @@ const registry = new FinalizationRegistry<Held>(({ storage, state, joined }) => 
 
 const leafWithoutGrad = (): GradState => new GradState(false, null, 0);
 
-const disposeSymbol: typeof Symbol.dispose =
+export const disposeSymbol: typeof Symbol.dispose =
   Symbol.dispose ?? (Symbol.for('Symbol.dispose') as typeof Symbol.dispose);
 
 /** Puts a tensor that left its last scope under the garbage collector's net. */

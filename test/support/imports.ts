@@ -18,6 +18,7 @@ export const LAYERS = [
   'src/data',
   'src/metrics',
   'src/train',
+  'src/models',
   'src/doctor',
   'src/report',
   'src/cli',

@@ -1,0 +1,209 @@
+/**
+ * One step of training: forward, loss, backward, update, metrics. Everything stays on the device; `logs()` reads the
+ * averages when somebody wants to see them.
+ */
+import { backward } from '../autograd/backward.ts';
+import { noGrad } from '../autograd/modes.ts';
+import { scope } from '../autograd/scope.ts';
+import { Tensor } from '../autograd/tensor.ts';
+import { ArgumentError } from '../core/errors.ts';
+import { tensorsOf } from '../data/stages.ts';
+import type { Metric } from '../metrics/index.ts';
+import { MeanTracker } from '../metrics/index.ts';
+import { collectingLosses } from '../nn/call-context.ts';
+import type { Parameter } from '../nn/parameter.ts';
+import { add, mul } from '../ops/binary.ts';
+import type { Optimizer } from '../optim/optimizers.ts';
+import type { Device } from '../runtime/device.ts';
+import { checkShapeOf, type Parts, partsOf, type Value } from './columns.ts';
+import { type Compiled, type CompiledOutput, type CompileOptions, compiled } from './compile.ts';
+import { prepared, wantedOf } from './fit-data.ts';
+import type { Port, Trainable } from './signature.ts';
+
+/** Averages by name: `loss`, and each metric under its own. */
+export type Logs = Readonly<Record<string, number>>;
+
+/** A weight for each label. */
+export type ClassWeight = Readonly<Record<number, number>>;
+
+/** A batch on the device. */
+export interface DeviceBatch {
+  readonly x: readonly Tensor[];
+  readonly y: readonly Tensor[];
+  readonly sampleWeight: readonly Tensor[];
+  readonly size: number;
+}
+
+interface Losses {
+  readonly total: Tensor;
+  readonly each: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+}
+
+const sumOf = (terms: readonly Tensor[]): Tensor =>
+  terms.slice(1).reduce((sum, term) => add(sum, term), terms[0] as Tensor);
+
+export class Trainer {
+  readonly model: Trainable;
+  readonly optimizer: Optimizer;
+  readonly outputs: readonly CompiledOutput[];
+  readonly #compiled: Compiled;
+  readonly #loss = new MeanTracker('loss');
+  /** The weights that the optimizer was built for. */
+  #trained: readonly Parameter[] | null = null;
+
+  constructor(model: Trainable, options: CompileOptions) {
+    this.#compiled = compiled(model, options);
+    this.model = model;
+    this.optimizer = this.#compiled.optimizer;
+    this.outputs = this.#compiled.outputs;
+  }
+
+  /** Everything that is averaged over an epoch, under its name in the logs. */
+  get meters(): readonly (readonly [name: string, meter: Metric | MeanTracker])[] {
+    const many = this.outputs.length > 1;
+    return [
+      ['loss', this.#loss],
+      ...this.outputs.flatMap(({ port, tracker, metrics }) => [
+        ...(tracker ? [[`${port.name}_loss`, tracker] as const] : []),
+        ...metrics.map(({ metric }) => [many ? `${port.name}_${metric.name}` : metric.name, metric] as const),
+      ]),
+    ];
+  }
+
+  /** A batch of a dataset on the device, after a check of its shapes. Run it inside a scope. */
+  load(op: string, batch: unknown, device: Device): DeviceBatch {
+    const { inputs, outputs } = this.model.signature();
+    const parts = partsOf(op, batch, inputs, outputs);
+    return this.#onDevice(op, parts, inputs, device);
+  }
+
+  #onDevice(op: string, { x, y, sampleWeight }: Parts, inputs: readonly Port[], device: Device): DeviceBatch {
+    const send = (value: Value): Tensor =>
+      value instanceof Tensor ? value : (tensorsOf(value, device) as Tensor);
+    const xs = x.map((value, index) => {
+      const port = inputs[index] as Port;
+      const what = x.length > 1 ? `x.${port.name}` : 'x';
+      checkShapeOf(op, what, value, port);
+      return send(prepared(op, what, value, wantedOf(port)));
+    });
+    const size = xs[0]?.shape[0] ?? 0;
+    const ys = y.map((value, index) => {
+      const { port, loss, check } = this.outputs[index] as CompiledOutput;
+      const what = y.length > 1 ? `y.${port.name}` : 'y';
+      if (value.shape[0] !== size)
+        throw new ArgumentError(
+          `${op}: ${what} has ${value.shape[0]} rows, x has ${size}; they go together.`,
+        );
+      const own = prepared(op, what, value, loss.sparse ? 'int32' : loss.name === null ? null : 'float');
+      if (!(own instanceof Tensor)) check(op, `a batch's ${what}`, own);
+      return send(own);
+    });
+    const weights = sampleWeight.map((value) => send(prepared(op, 'sampleWeight', value, 'float')));
+    return { x: xs, y: ys, sampleWeight: weights, size };
+  }
+
+  /** Trains on a batch. */
+  trainStep(batch: DeviceBatch, classWeight?: ClassWeight): void {
+    scope(() => {
+      const losses = this.#losses(batch, true, classWeight);
+      this.build();
+      backward(losses.total);
+      this.optimizer.step();
+      this.optimizer.zeroGrad();
+      this.#measure(batch, losses);
+    });
+  }
+
+  /** Measures a batch without learning from it. */
+  testStep(batch: DeviceBatch): void {
+    scope(() =>
+      noGrad(() => {
+        this.#measure(batch, this.#losses(batch, false));
+      }),
+    );
+  }
+
+  /** Builds the optimizer for the weights, after the model's first call. */
+  build(): void {
+    const trainable = this.model.trainableWeights;
+    if (this.#trained) {
+      const same =
+        trainable.length === this.#trained.length &&
+        trainable.every((own, at) => own === this.#trained?.[at]);
+      if (same) return;
+      throw new ArgumentError(
+        'fit: other weights are trainable than when the training began; compile the model again.',
+      );
+    }
+    if (trainable.length === 0)
+      throw new ArgumentError(
+        'fit: the model has no trainable weights; set trainable = true and compile it again.',
+      );
+    for (const [path, weight] of this.model.namedWeights()) weight.name = path;
+    this.optimizer.build(trainable);
+    this.#trained = trainable;
+  }
+
+  /** The averages since `resetMeters`, read from the device. */
+  async logs(): Promise<Record<string, number>> {
+    const results = scope(() => this.meters.map(([name, meter]) => [name, meter.result()] as const));
+    try {
+      const values = await Promise.all(
+        results.map(async ([name, value]) => [name, await value.item()] as const),
+      );
+      return Object.fromEntries(values);
+    } finally {
+      for (const [, value] of results) value.dispose();
+    }
+  }
+
+  resetMeters(): void {
+    for (const [, meter] of this.meters) meter.reset();
+  }
+
+  dispose(): void {
+    for (const [, meter] of this.meters) meter.dispose();
+    if (this.#trained) this.optimizer.dispose();
+  }
+
+  #losses({ x, y, sampleWeight }: DeviceBatch, training: boolean, classWeight?: ClassWeight): Losses {
+    const { result, losses: added } = collectingLosses(() => this.model.applyAll(x, { training }));
+    if (y.length === 0) throw new ArgumentError('fit: there are no targets; pass { x, y }.');
+    if (result.length !== this.outputs.length || y.length !== this.outputs.length) {
+      throw new ArgumentError(
+        `fit: the model has ${result.length} outputs, ${this.outputs.length} losses and ${y.length} targets; pass one of each for every output.`,
+      );
+    }
+    const each = this.outputs.map(({ loss }, index) => {
+      const weight = sampleWeight[index];
+      return loss.call(y[index] as Tensor, result[index] as Tensor, {
+        ...(weight && { sampleWeight: weight }),
+        ...(classWeight && { classWeight }),
+      });
+    });
+    const weighted = each.map((loss, index) => {
+      const { weight } = this.outputs[index] as CompiledOutput;
+      return weight === 1 ? loss : mul(loss, weight);
+    });
+    const penalties = (this.#trained ?? this.model.trainableWeights).flatMap(({ regularizer, value }) =>
+      regularizer ? [regularizer(value)] : [],
+    );
+    return { total: sumOf([...weighted, ...added, ...penalties]), each, outputs: result };
+  }
+
+  #measure({ y, sampleWeight, size }: DeviceBatch, { total, each, outputs }: Losses): void {
+    noGrad(() => {
+      this.#loss.add(total, size);
+      this.outputs.forEach(({ tracker, metrics }, index) => {
+        tracker?.add(each[index] as Tensor, size);
+        for (const { metric, weighted } of metrics)
+          metric.update(
+            y[index] as Tensor,
+            outputs[index] as Tensor,
+            weighted ? sampleWeight[index] : undefined,
+          );
+      });
+    });
+  }
+}
