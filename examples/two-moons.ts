@@ -1,6 +1,6 @@
 /**
  * Trains a two-layer network on two moons with the raw ops: forward, backward, and a plain gradient step.
- * Run it with `npm start`.
+ * Run it with `node --import ./scripts/register.mjs examples/two-moons.ts`.
  */
 import {
   add,

@@ -1,5 +1,6 @@
 /** `wgrad gradcheck`: checks the gradient of every op, or of one. */
 import { CpuDevice } from '../runtime/cpu-device.ts';
+import type { AdapterChoice } from '../runtime/init.ts';
 import { init } from '../runtime/node/init.ts';
 import { catalog } from './catalog/index.ts';
 import type { CatalogEntry } from './catalog/types.ts';
@@ -10,6 +11,8 @@ export interface GradcheckArguments {
   readonly op?: string;
   readonly device: 'cpu' | 'gpu';
   readonly json?: boolean;
+  /** For the GPU. Default: what the environment asks for. */
+  readonly adapter?: AdapterChoice;
 }
 
 /** What `--json` prints. */
@@ -58,14 +61,19 @@ export function report({ checks, passed, failed }: GradcheckSummary): string {
 }
 
 /** Runs the checks and returns the exit code: 0, 1 after a failure or a refusal, 2 for a wrong argument. */
-export async function gradcheckCommand({ op, device, json = false }: GradcheckArguments): Promise<number> {
+export async function gradcheckCommand({
+  op,
+  device,
+  json = false,
+  adapter,
+}: GradcheckArguments): Promise<number> {
   const entries = select(op);
   if (typeof entries === 'string') {
     console.error(entries);
     return 2;
   }
   const cpu = new CpuDevice();
-  const gpu = device === 'gpu' ? await init() : undefined;
+  const gpu = device === 'gpu' ? await init(adapter ? { adapter } : {}) : undefined;
   const total = countChecks(entries);
   const checks: Check[] = [];
   const progress = process.stderr.isTTY ? (text: string) => process.stderr.write(`\r\x1b[K${text}`) : null;

@@ -36,3 +36,12 @@ export const nearest = (name: string, names: readonly string[], count = 3): stri
     .sort((a, b) => a.far - b.far)
     .slice(0, count)
     .map(({ other }) => other);
+
+/** How this command was called, for the commands that a message suggests. */
+export const self = (): string => (process.argv[1]?.endsWith('.ts') ? 'npm run wgrad --' : 'npx wgrad');
+
+/** `12.3 s`, or `1m 05s`. */
+export const secondsText = (seconds: number): string =>
+  seconds < 60
+    ? `${seconds.toFixed(1)} s`
+    : `${Math.floor(seconds / 60)}m ${String(Math.floor(seconds % 60)).padStart(2, '0')}s`;

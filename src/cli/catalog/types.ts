@@ -20,6 +20,7 @@ export type OpKind =
   | 'cast'
   | 'convolution'
   | 'pooling'
+  | 'recurrent'
   | 'normalization'
   | 'activation'
   | 'regularization'
