@@ -170,6 +170,19 @@ test('no two functions of a shader share a code, and the one in CONTRIBUTING is 
 /** The numbers in a text; an ellipsis cuts digits off. */
 const numbersIn = (text: string): number[] => (text.match(/-?\d+(?:\.\d+)?(?:e-?\d+)?/g) ?? []).map(Number);
 
+test('what the README prints of the examples is in them', () => {
+  const blocks = readFileSync(join(root, 'README.md'), 'utf8').split('from [examples/').slice(1);
+  assert.ok(blocks.length > 0, 'the README prints no example');
+  for (const block of blocks) {
+    const file = block.slice(0, block.indexOf(']'));
+    const printed = /```ts\n([\s\S]*?)```/.exec(block)?.[1] as string;
+    assert.ok(
+      readFileSync(join(root, 'examples', file), 'utf8').includes(printed),
+      `examples/${file} differs`,
+    );
+  }
+});
+
 test('the first example of the README runs as printed', () => {
   const readme = readFileSync(join(root, 'README.md'), 'utf8');
   const example = /```ts\n([\s\S]*?)```/.exec(readme)?.[1];
