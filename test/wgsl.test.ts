@@ -159,7 +159,11 @@ test('every module is used by a kernel', () => {
   );
 });
 
-for (const siblings of ['scripts/matmul-siblings.ts', 'scripts/conv-siblings.ts']) {
+for (const siblings of [
+  'scripts/matmul-siblings.ts',
+  'scripts/conv-siblings.ts',
+  'scripts/recurrent-siblings.ts',
+]) {
   if (!existsSync(new URL(siblings, root))) continue;
   test(`what ${siblings} writes is current`, () => {
     execFileSync(process.execPath, ['--import', './scripts/register.mjs', siblings, '--check'], {

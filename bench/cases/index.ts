@@ -7,6 +7,7 @@ import { linalgCases } from './linalg.ts';
 import { matmulCases } from './matmul.ts';
 import { orderCases } from './order.ts';
 import { randomCases } from './random.ts';
+import { recurrentCases } from './recurrent.ts';
 import { reduceCases } from './reduce.ts';
 
 export const cases: readonly BenchCase[] = [
@@ -17,5 +18,6 @@ export const cases: readonly BenchCase[] = [
   ...orderCases,
   ...linalgCases,
   ...layerCases,
+  ...recurrentCases,
   ...randomCases,
 ];

@@ -9,6 +9,7 @@ import { lossEntries } from './loss.ts';
 import { matmulEntries } from './matmul.ts';
 import { normalizationEntries } from './normalization.ts';
 import { poolEntries } from './pool.ts';
+import { recurrentEntries } from './recurrent.ts';
 import { reduceEntries } from './reduce.ts';
 import { regularizationEntries } from './regularization.ts';
 import { scanEntries } from './scan.ts';
@@ -32,6 +33,7 @@ export const catalog: readonly CatalogEntry[] = [
   ...scanEntries,
   ...linalgEntries,
   ...poolEntries,
+  ...recurrentEntries,
   ...normalizationEntries,
   ...lossEntries,
   ...activationEntries,
@@ -52,6 +54,7 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'formatIdx',
   'formatNpy',
   'getActivation',
+  'getMask',
   'grad',
   'gradcheck',
   'gradcheckModel',
@@ -77,6 +80,7 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'readSafetensors',
   'readSafetensorsHeader',
   'readWeights',
+  'resetStates',
   'runKernel',
   'runKernel1',
   'saveModel',
@@ -85,7 +89,9 @@ const NOT_OPS: ReadonlySet<string> = new Set([
   'scope',
   'sequential',
   'setDefaultDevice',
+  'setMask',
   'setSeed',
+  'truncatedSteps',
   'valueAndGrad',
   'wgslModule',
   'writeFileAtomic',
@@ -98,6 +104,7 @@ const NOT_OPS: ReadonlySet<string> = new Set([
 
 /** Exported namespaces without ops. */
 const NO_OPS_IN: ReadonlySet<string> = new Set([
+  'applications',
   'callbacks',
   'constraints',
   'data',
