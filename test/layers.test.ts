@@ -472,7 +472,7 @@ const refused: readonly [make: (options: never) => Layer, options: readonly obje
     [
       { outputDim: 2, inputDim: 0 },
       { inputDim: 2, outputDim: 1.5 },
-      { inputDim: 2, outputDim: 2, maskZero: true },
+      { inputDim: 2, outputDim: 2, maskZero: 1 },
     ],
   ],
 ];

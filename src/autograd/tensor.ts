@@ -51,6 +51,8 @@ export class Tensor implements Operand {
   #ownsGrad = true;
   #disposed: string | null = null;
   #kept = false;
+  /** Handles that are given back with this one. */
+  #companions: Tensor[] | null = null;
 
   /** Takes over one reference to the operand's memory. Users call `tensor()`, `zeros()` … */
   private constructor(storage: Storage, shape: Shape, dtype: DType, creator: string, state: GradState) {
@@ -220,6 +222,14 @@ export class Tensor implements Operand {
     this.storage.release();
     if (this.#ownsGrad) this.grad = null;
     if (this.#joined) this.state.node?.release();
+    for (const other of this.#companions ?? []) other.dispose(by);
+  }
+
+  /** Takes another handle out of all scopes, and gives it back with this one, as a mask goes with what it belongs to. */
+  takeAlong(other: Tensor): void {
+    other.keepAlive();
+    this.#companions ??= [];
+    this.#companions.push(other);
   }
 
   [disposeSymbol](): void {

@@ -36,6 +36,8 @@ export function graphOf(
 ): Graph {
   checkList(op, 'inputs', inputs);
   checkList(op, 'outputs', outputs);
+  if (new Set(inputs).size < inputs.length)
+    throw new ArgumentError(`${op}: an input is listed twice; list each once.`);
   const found = new Set<SymbolicNode>();
   const pending: SymbolicTensor[] = [...outputs];
   for (let tensor = pending.pop(); tensor; tensor = pending.pop()) {

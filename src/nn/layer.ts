@@ -11,12 +11,14 @@
  * }
  * ```
  *
- * Layers that are held in properties, or in arrays in properties, belong to it (private `#fields` are not seen).
+ * Layers that are held in properties belong to it, also those in arrays and plain objects there (private `#fields`, maps and
+ * sets are not seen).
  */
 import { Tensor } from '../autograd/tensor.ts';
 import { describe } from '../core/describe.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { Generator } from '../core/generator.ts';
+import { isPlainObject } from '../core/plain-object.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { checkOptions } from '../ops/options.ts';
 import { defaultDevice } from '../runtime/default-device.ts';
@@ -25,6 +27,7 @@ import { type CallContext, withinCall } from './call-context.ts';
 import { buildingWeights, inferShapes, type PartialSpec, standsOpen, weightDevice } from './infer-shapes.ts';
 import { inLayer } from './layer-errors.ts';
 import { layerObservers } from './layer-observer.ts';
+import { handOnMasks, type OutputMasks } from './mask.ts';
 import { type Constraint, Parameter } from './parameter.ts';
 import type { PartialShape } from './partial-shape.ts';
 import { newNode, SymbolicTensor } from './symbolic.ts';
@@ -132,13 +135,18 @@ export abstract class Layer<Options extends LayerOptions = LayerOptions> {
   /** The layers inside, with the names that their weights' paths take. */
   sublayers(): readonly (readonly [name: string, layer: Layer])[] {
     const found: [string, Layer][] = [];
-    for (const [key, value] of Object.entries(this) as [string, unknown][]) {
+    const seen = new Set<object>();
+    const visit = (key: string, value: unknown): void => {
       if (value instanceof Layer) found.push([key, value]);
-      else if (Array.isArray(value))
-        value.forEach((item, index) => {
-          if (item instanceof Layer) found.push([`${key}_${index}`, item]);
-        });
-    }
+      else if ((Array.isArray(value) || isPlainObject(value)) && !seen.has(value)) {
+        seen.add(value);
+        // A dot would look like another level of the path.
+        for (const [name, item] of Object.entries(value))
+          visit(`${key}_${name.replaceAll(/[./]/g, '_')}`, item);
+      }
+    };
+    for (const [key, value] of Object.entries(this) as [string, unknown][])
+      if (key !== 'options') visit(key, value);
     for (const [key, layer] of found) layer.adoptName(key);
     return found.map(([, layer]) => [layer.name, layer] as const);
   }
@@ -198,6 +206,16 @@ export abstract class Layer<Options extends LayerOptions = LayerOptions> {
 
   /** What it computes, in differentiable ops. */
   abstract call(inputs: readonly Tensor[], context: CallContext): Tensor | readonly Tensor[];
+
+  /** Whether masks of its inputs go on to its outputs, as `computeMask` says. Default: false, and masks end here. */
+  get supportsMasking(): boolean {
+    return false;
+  }
+
+  /** The masks of its outputs, null for none; a single one is that of the first. Default: the mask of the first input. */
+  computeMask(_inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): OutputMasks {
+    return masks[0] ?? null;
+  }
 
   /** Its options as JSON, from which `create` of a saved model's loader makes it again. */
   getConfig(): object {
@@ -327,6 +345,7 @@ export abstract class Layer<Options extends LayerOptions = LayerOptions> {
         throw new ArgumentError(
           `call() returned ${describe(result)}; return a tensor, or a list of tensors.`,
         );
+      handOnMasks(this, inputs, outputs);
       for (const { leave } of watching) leave?.(this, inputs, outputs);
       return outputs;
     });

@@ -33,6 +33,9 @@ export function withValues<T>(substitute: Substitution, body: () => T): T {
   }
 }
 
+/** Whether others stand in the place of parameters: whoever remembers something between calls leaves it alone then. */
+export const valuesAreSubstituted = (): boolean => substitution !== null;
+
 export interface ParameterOptions {
   /** Whether optimizers update it. Default: true. */
   trainable?: boolean;

@@ -29,6 +29,10 @@ export class Relu extends Layer<ReluLayerOptions> {
     checkNumbers('relu', { maxValue: maxValue ?? undefined, negativeSlope, threshold }, { atLeast: 0 });
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[]): Tensor {
     const { maxValue = null, negativeSlope = 0, threshold = 0 } = this.options;
     return relu(onlyInput(inputs), { maxValue, negativeSlope, threshold });
@@ -49,6 +53,10 @@ export class LeakyRelu extends Layer<LeakyReluOptions> {
   constructor(options: LeakyReluOptions = {}) {
     super(options, 'leakyRelu', ['negativeSlope']);
     checkNumbers('leakyRelu', { negativeSlope: options.negativeSlope }, { atLeast: 0 });
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
   }
 
   override call(inputs: readonly Tensor[]): Tensor {
@@ -90,6 +98,10 @@ export class Prelu extends Layer<PreluOptions> {
         );
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override build(inputShapes: readonly PartialShape[]): void {
     const shape = onlyShape(inputShapes);
     const missing = this.#shared.find((axis) => axis >= shape.length);
@@ -126,6 +138,10 @@ export class Elu extends Layer<EluOptions> {
     checkNumbers('elu', { alpha: options.alpha }, {});
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[]): Tensor {
     return elu(onlyInput(inputs), this.options.alpha ?? 1);
   }
@@ -141,6 +157,10 @@ export class Softmax extends Layer<AxisOptions> {
   constructor(options: AxisOptions = {}) {
     super(options, 'softmax', ['axis']);
     checkNumbers('softmax', { axis: options.axis }, { whole: true });
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
   }
 
   override call(inputs: readonly Tensor[]): Tensor {
@@ -162,6 +182,10 @@ export class ThresholdedRelu extends Layer<ThresholdedReluOptions> {
   constructor(options: ThresholdedReluOptions = {}) {
     super(options, 'thresholdedRelu', ['theta']);
     checkNumbers('thresholdedRelu', { theta: options.theta }, { atLeast: 0 });
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
   }
 
   override call(inputs: readonly Tensor[]): Tensor {

@@ -17,6 +17,10 @@ export class Activation extends Layer<ActivationOptions> {
     this.#activation = activationOf('activation', this.options.activation);
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[]): Tensor {
     const x = onlyInput(inputs);
     return this.#activation(x);

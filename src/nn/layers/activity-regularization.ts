@@ -30,6 +30,10 @@ export class ActivityRegularization extends Layer<ActivityRegularizationOptions>
     this.#penalize = activityPenalty(l1 > 0 || l2 > 0 ? l1l2({ l1, l2 }) : null);
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[], context: CallContext): Tensor {
     const x = onlyInput(inputs);
     this.#penalize(context, x);

@@ -40,7 +40,8 @@ interface Weights extends AffineWeights {
 /**
  * (x − mean)/√(variance + epsilon)·gamma + beta for each channel; gamma, beta, movingMean and movingVariance (channels,).
  * In training by the mean and variance of the batch, which also move the moving ones; else by the moving ones. A frozen
- * layer (`trainable` false) behaves as out of training, whatever is around it, as in Keras. See `batchNorm`.
+ * layer (`trainable` false) behaves as out of training, whatever is around it, as in Keras. A mask goes on, but steps that are
+ * masked count in the statistics as well, unlike Keras. See `batchNorm`.
  *
  * @throws ArgumentError for a momentum outside of [0, 1] and an epsilon that is not above 0; ShapeError for channels that are
  *   not known when it is built, or others than then.
@@ -67,6 +68,10 @@ export class BatchNormalization extends Layer<BatchNormalizationOptions> {
     this.#affine = affineSettings(op, options);
     this.#movingMean = initializers.get(options.movingMeanInitializer ?? 'zeros');
     this.#movingVariance = initializers.get(options.movingVarianceInitializer ?? 'ones');
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
   }
 
   override build(inputShapes: readonly PartialShape[]): void {

@@ -43,6 +43,10 @@ export class Dropout extends Layer<DropoutLayerOptions> {
     this.#stream = noiseStream(this, this.options);
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[], { training }: CallContext): Tensor {
     const x = onlyInput(inputs);
     const { rate, noiseShape } = this.options;

@@ -1,6 +1,7 @@
 /** Vectors for the numbers of words, users, classes. */
 import type { Tensor } from '../../autograd/tensor.ts';
 import { DTypeError } from '../../core/errors.ts';
+import { notEqual } from '../../ops/compare.ts';
 import { embedding } from '../../ops/indexing.ts';
 import type { ConstraintLike } from '../constraints.ts';
 import type { InitializerLike } from '../initializers/index.ts';
@@ -8,7 +9,7 @@ import { Layer, type LayerOptions } from '../layer.ts';
 import type { Parameter } from '../parameter.ts';
 import type { PartialShape } from '../partial-shape.ts';
 import type { RegularizerLike } from '../regularizers.ts';
-import { checkCount, onlyInput, onlyShape } from './check.ts';
+import { checkCount, checkFlag, onlyInput, onlyShape } from './check.ts';
 import { settingsOf, type WeightSettings } from './kernel-options.ts';
 
 export interface EmbeddingOptions extends LayerOptions {
@@ -16,6 +17,11 @@ export interface EmbeddingOptions extends LayerOptions {
   inputDim: number;
   /** The length of their vectors. */
   outputDim: number;
+  /**
+   * Whether 0 stands for no token at all: recurrent layers and the loss then skip it. The numbers of tokens begin at 1, and
+   * inputDim counts the 0 as well. Default: false.
+   */
+  maskZero?: boolean;
   /** Default: randomUniform, from −0.05 to 0.05. */
   embeddingsInitializer?: InitializerLike;
   /** A penalty that the loss adds. Default: none. */
@@ -38,15 +44,25 @@ export class Embedding extends Layer<EmbeddingOptions> {
     super(options, 'embedding', [
       'inputDim',
       'outputDim',
+      'maskZero',
       'embeddingsInitializer',
       'embeddingsRegularizer',
       'embeddingsConstraint',
     ]);
-    const { inputDim, outputDim, embeddingsInitializer = 'randomUniform' } = this.options;
+    const { inputDim, outputDim, embeddingsInitializer = 'randomUniform', maskZero = false } = this.options;
     const { embeddingsRegularizer, embeddingsConstraint } = this.options;
     checkCount('embedding', 'inputDim', inputDim);
     checkCount('embedding', 'outputDim', outputDim);
+    checkFlag('embedding', 'maskZero', maskZero);
     this.#settings = settingsOf(embeddingsInitializer, embeddingsRegularizer, embeddingsConstraint);
+  }
+
+  override get supportsMasking(): boolean {
+    return this.options.maskZero === true;
+  }
+
+  override computeMask([x]: readonly Tensor[]): Tensor {
+    return notEqual(x as Tensor, 0);
   }
 
   override build(inputShapes: readonly PartialShape[]): void {

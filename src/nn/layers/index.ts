@@ -43,6 +43,7 @@ import {
 import { Dropout, type DropoutLayerOptions } from './dropout.ts';
 import { Embedding, type EmbeddingOptions } from './embedding.ts';
 import { Lambda, type LambdaFunction } from './lambda.ts';
+import { Masking, type MaskingOptions } from './masking.ts';
 import {
   Add,
   Average,
@@ -99,6 +100,12 @@ import {
   MaxPooling3d,
   type PoolingOptions,
 } from './pooling.ts';
+import { Bidirectional, type BidirectionalOptions, type MergeMode } from './recurrent/bidirectional.ts';
+import { Gru, type GruLayerOptions } from './recurrent/gru.ts';
+import { Lstm, type LstmLayerOptions } from './recurrent/lstm.ts';
+import { type GatedLayerOptions, RecurrentLayer, type RecurrentLayerOptions } from './recurrent/rnn-base.ts';
+import { SimpleRnn } from './recurrent/simple-rnn.ts';
+import { TimeDistributed, type TimeDistributedOptions } from './recurrent/time-distributed.ts';
 import {
   Flatten,
   Permute,
@@ -132,6 +139,7 @@ export type {
   AdaptivePoolingOptions,
   AxisOptions,
   BatchNormalizationOptions,
+  BidirectionalOptions,
   ConcatenateOptions,
   ConvLayerOptions,
   ConvTransposeLayerOptions,
@@ -142,19 +150,25 @@ export type {
   DropoutLayerOptions,
   EluOptions,
   EmbeddingOptions,
+  GatedLayerOptions,
   GaussianNoiseLayerOptions,
   GlobalPoolingOptions,
   GroupNormalizationOptions,
+  GruLayerOptions,
   InstanceNormalizationOptions,
   LambdaFunction,
   LayerNormalizationOptions,
   LeakyReluOptions,
   LocalResponseNormalizationOptions,
+  LstmLayerOptions,
+  MaskingOptions,
   MaxoutLayerOptions,
+  MergeMode,
   PermuteOptions,
   PoolingOptions,
   PreluOptions,
   RateOptions,
+  RecurrentLayerOptions,
   ReluLayerOptions,
   RepeatVectorOptions,
   ReshapeOptions,
@@ -162,6 +176,7 @@ export type {
   RmsNormalizationOptions,
   SeparableConvLayerOptions,
   ThresholdedReluOptions,
+  TimeDistributedOptions,
   UnitNormalizationOptions,
   UpSampling2dLayerOptions,
   UpSamplingLayerOptions,
@@ -180,6 +195,7 @@ export {
   AveragePooling2d,
   AveragePooling3d,
   BatchNormalization,
+  Bidirectional,
   Concatenate,
   Conv1d,
   Conv1dTranspose,
@@ -208,11 +224,14 @@ export {
   GlobalMaxPooling3d,
   Glu,
   GroupNormalization,
+  Gru,
   InstanceNormalization,
   Lambda,
   LayerNormalization,
   LeakyRelu,
   LocalResponseNormalization,
+  Lstm,
+  Masking,
   Maximum,
   Maxout,
   MaxPooling1d,
@@ -222,6 +241,7 @@ export {
   Multiply,
   Permute,
   Prelu,
+  RecurrentLayer,
   Relu,
   RepeatVector,
   Reshape,
@@ -229,12 +249,14 @@ export {
   RmsNormalization,
   SeparableConv1d,
   SeparableConv2d,
+  SimpleRnn,
   Softmax,
   SpatialDropout1d,
   SpatialDropout2d,
   SpatialDropout3d,
   Subtract,
   ThresholdedRelu,
+  TimeDistributed,
   UnitNormalization,
   UpSampling1d,
   UpSampling2d,
@@ -261,6 +283,7 @@ export const averagePooling2d = (options?: PoolingOptions): AveragePooling2d => 
 export const averagePooling3d = (options?: PoolingOptions): AveragePooling3d => new AveragePooling3d(options);
 export const batchNormalization = (options?: BatchNormalizationOptions): BatchNormalization =>
   new BatchNormalization(options);
+export const bidirectional = (options: BidirectionalOptions): Bidirectional => new Bidirectional(options);
 export const concatenate = (options?: ConcatenateOptions): Concatenate => new Concatenate(options);
 export const conv1d = (options: ConvLayerOptions): Conv1d => new Conv1d(options);
 export const conv1dTranspose = (options: ConvTransposeLayerOptions): Conv1dTranspose =>
@@ -302,6 +325,7 @@ export const globalMaxPooling3d = (options?: GlobalPoolingOptions): GlobalMaxPoo
 export const glu = (options?: AxisOptions): Glu => new Glu(options);
 export const groupNormalization = (options?: GroupNormalizationOptions): GroupNormalization =>
   new GroupNormalization(options);
+export const gru = (options: GruLayerOptions): Gru => new Gru(options);
 export const instanceNormalization = (options?: InstanceNormalizationOptions): InstanceNormalization =>
   new InstanceNormalization(options);
 export const lambda = (body: LambdaFunction, options?: LayerOptions): Lambda => new Lambda(body, options);
@@ -311,6 +335,8 @@ export const leakyRelu = (options?: LeakyReluOptions): LeakyRelu => new LeakyRel
 export const localResponseNormalization = (
   options?: LocalResponseNormalizationOptions,
 ): LocalResponseNormalization => new LocalResponseNormalization(options);
+export const lstm = (options: LstmLayerOptions): Lstm => new Lstm(options);
+export const masking = (options?: MaskingOptions): Masking => new Masking(options);
 export const maxPooling1d = (options?: PoolingOptions): MaxPooling1d => new MaxPooling1d(options);
 export const maxPooling2d = (options?: PoolingOptions): MaxPooling2d => new MaxPooling2d(options);
 export const maxPooling3d = (options?: PoolingOptions): MaxPooling3d => new MaxPooling3d(options);
@@ -330,6 +356,7 @@ export const separableConv1d = (options: SeparableConvLayerOptions): SeparableCo
   new SeparableConv1d(options);
 export const separableConv2d = (options: SeparableConvLayerOptions): SeparableConv2d =>
   new SeparableConv2d(options);
+export const simpleRnn = (options: RecurrentLayerOptions): SimpleRnn => new SimpleRnn(options);
 export const softmax = (options?: AxisOptions): Softmax => new Softmax(options);
 export const spatialDropout1d = (options: RateOptions): SpatialDropout1d => new SpatialDropout1d(options);
 export const spatialDropout2d = (options: RateOptions): SpatialDropout2d => new SpatialDropout2d(options);
@@ -337,6 +364,8 @@ export const spatialDropout3d = (options: RateOptions): SpatialDropout3d => new 
 export const subtract = (options?: LayerOptions): Subtract => new Subtract(options);
 export const thresholdedRelu = (options?: ThresholdedReluOptions): ThresholdedRelu =>
   new ThresholdedRelu(options);
+export const timeDistributed = (options: TimeDistributedOptions): TimeDistributed =>
+  new TimeDistributed(options);
 export const unitNormalization = (options?: UnitNormalizationOptions): UnitNormalization =>
   new UnitNormalization(options);
 export const upSampling1d = (options?: UpSamplingLayerOptions): UpSampling1d => new UpSampling1d(options);

@@ -1,12 +1,9 @@
 /** The options of layers with a kernel and a bias, as Keras has them, and the two weights. */
 import type { Tensor } from '../../autograd/tensor.ts';
-import type { Shape } from '../../core/shape.ts';
 import { sum } from '../../ops/reduce.ts';
 import type { CallContext } from '../call-context.ts';
 import * as constraints from '../constraints.ts';
 import * as initializers from '../initializers/index.ts';
-import type { Layer } from '../layer.ts';
-import type { Parameter } from '../parameter.ts';
 import * as regularizers from '../regularizers.ts';
 import { checkFlag } from './check.ts';
 
@@ -83,18 +80,3 @@ export function activityPenalty(
   const penalty = regularizers.get(regularizer);
   return (context, output) => context.addLoss(sum(penalty(output)));
 }
-
-export interface KernelAndBias {
-  readonly kernel: Parameter;
-  readonly bias: Parameter | null;
-}
-
-export const addKernelAndBias = (
-  layer: Layer,
-  settings: KernelSettings,
-  kernelShape: Shape,
-  biasShape: Shape,
-): KernelAndBias => ({
-  kernel: layer.addWeight('kernel', kernelShape, settings.kernel),
-  bias: settings.bias && layer.addWeight('bias', biasShape, settings.bias),
-});

@@ -4,8 +4,10 @@ import type { Tensor } from '../../autograd/tensor.ts';
 import { checkNumbers } from '../../core/check.ts';
 import { describe } from '../../core/describe.ts';
 import { ArgumentError, ShapeError } from '../../core/errors.ts';
-import { formatShape, normalizeAxis } from '../../core/shape.ts';
+import { formatShape, normalizeAxis, type Shape } from '../../core/shape.ts';
 import { add, maximum, minimum, mul, sub } from '../../ops/binary.ts';
+import { logicalOr } from '../../ops/compare.ts';
+import { ones } from '../../ops/create.ts';
 import { einsum } from '../../ops/einsum.ts';
 import { concat } from '../../ops/join.ts';
 import { reshape } from '../../ops/shape.ts';
@@ -44,6 +46,12 @@ function alignRanks(inputs: readonly Tensor[]): Tensor[] {
   });
 }
 
+/** What any of the masks lets through; nothing is masked where an input has none. */
+function anyOf(masks: readonly (Tensor | null)[]): Tensor | null {
+  const given = masks.filter((mask) => mask !== null);
+  return given.length < masks.length ? null : given.reduce((a, b) => logicalOr(a, b));
+}
+
 /** A layer that joins its inputs pair by pair, element by element. */
 abstract class ElementwiseMerge extends Layer {
   readonly #more: boolean;
@@ -58,6 +66,14 @@ abstract class ElementwiseMerge extends Layer {
   /** What is done to the result for all inputs. */
   protected finish(joined: Tensor, _count: number): Tensor {
     return joined;
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
+  override computeMask(_inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): Tensor | null {
+    return anyOf(masks);
   }
 
   override call(inputs: readonly Tensor[]): Tensor {
@@ -159,6 +175,24 @@ export class Concatenate extends Layer<ConcatenateOptions> {
   constructor(options: ConcatenateOptions = {}) {
     super(options, 'concatenate', ['axis']);
     checkNumbers('concatenate', { axis: options.axis }, { whole: true });
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
+  /** Along the batch or the steps the masks stand one behind the other, too; an input without one counts as a whole. */
+  override computeMask(inputs: readonly Tensor[], masks: readonly (Tensor | null)[]): Tensor | null {
+    const [first] = inputs as readonly [Tensor];
+    const axis = normalizeAxis('concatenate', this.options.axis ?? -1, first.rank);
+    if (axis > 1) return anyOf(masks);
+    if (masks.every((mask) => mask === null)) return null;
+    const { device } = first;
+    const whole = (shape: Shape): Tensor => ones(shape.slice(0, 2), { device, dtype: 'bool' });
+    return concat(
+      inputs.map(({ shape }, index) => masks[index] ?? whole(shape)),
+      axis,
+    );
   }
 
   override call(inputs: readonly Tensor[]): Tensor {

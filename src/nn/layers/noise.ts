@@ -34,6 +34,10 @@ class RateNoise extends Layer<RateOptions> {
     this.#stream = noiseStream(this, this.options);
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[], { training }: CallContext): Tensor {
     return this.#op(onlyInput(inputs), { rate: this.options.rate, training, ...this.#stream });
   }
@@ -77,6 +81,10 @@ export class AlphaDropout extends Layer<DropoutLayerOptions> {
     this.#stream = noiseStream(this, this.options);
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override call(inputs: readonly Tensor[], { training }: CallContext): Tensor {
     const { rate, noiseShape } = this.options;
     return alphaDropout(onlyInput(inputs), {
@@ -105,6 +113,10 @@ export class GaussianNoise extends Layer<GaussianNoiseLayerOptions> {
     super(options, 'gaussianNoise', ['stddev', 'seed']);
     checkNumber('gaussianNoise', 'stddev', this.options.stddev, { atLeast: 0 });
     this.#stream = noiseStream(this, this.options);
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
   }
 
   override call(inputs: readonly Tensor[], { training }: CallContext): Tensor {

@@ -69,6 +69,10 @@ abstract class AffineNormalization<Options extends CommonOptions> extends Layer<
     this.#settings = affineSettings(type, options);
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   /** The shape of gamma and beta. */
   protected abstract affineShape(shape: PartialShape): number[];
 
@@ -185,6 +189,10 @@ export class RmsNormalization extends Layer<RmsNormalizationOptions> {
     checkNumbers('rmsNormalization', { epsilon: options.epsilon }, { above: 0 });
   }
 
+  override get supportsMasking(): boolean {
+    return true;
+  }
+
   override build(inputShapes: readonly PartialShape[]): void {
     const shape = lastExtents(this.type, onlyShape(inputShapes), this.options.axis ?? -1);
     this.#scale = this.addWeight('scale', shape, { initializer: initializers.ones() });
@@ -210,6 +218,10 @@ export class UnitNormalization extends Layer<UnitNormalizationOptions> {
   constructor(options: UnitNormalizationOptions = {}) {
     super(options, 'unitNormalization', ['axis']);
     checkAxes('unitNormalization', options.axis);
+  }
+
+  override get supportsMasking(): boolean {
+    return true;
   }
 
   override call(inputs: readonly Tensor[]): Tensor {

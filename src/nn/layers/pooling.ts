@@ -1,6 +1,9 @@
 /** Pooling: maxima and averages of windows, of whole sequences and images, or of as many windows as are wanted. */
+import { scope } from '../../autograd/scope.ts';
 import type { Tensor } from '../../autograd/tensor.ts';
 import { ArgumentError } from '../../core/errors.ts';
+import { div, maximum, where } from '../../ops/binary.ts';
+import { cast } from '../../ops/cast.ts';
 import {
   type AdaptivePoolOptions,
   adaptiveAveragePool1d,
@@ -22,8 +25,12 @@ import {
   type PoolOptions,
   type PoolPadding,
 } from '../../ops/pool.ts';
+import { sum } from '../../ops/reduce.ts';
+import { expandDims } from '../../ops/shape.ts';
 import { axisNames, type PerAxis, paddingOf, perAxis } from '../../ops/window-geometry.ts';
 import { Layer, type LayerOptions } from '../layer.ts';
+import { getMask } from '../mask.ts';
+import { checkRank, onlyInput } from './check.ts';
 import { imageOf, type Spatial } from './conv-base.ts';
 
 export interface PoolingOptions extends LayerOptions {
@@ -190,14 +197,27 @@ export class GlobalMaxPooling3d extends GlobalPooling {
 }
 
 /**
- * The mean of each channel: (batch, steps, channels) → (batch, channels), or (batch, 1, channels) with `keepDims`. Keras's
- * GlobalAveragePooling1D.
+ * The mean of each channel: (batch, steps, channels) → (batch, channels), or (batch, 1, channels) with `keepDims`. Steps that
+ * are masked do not count; of none that count the mean is 0. Keras's GlobalAveragePooling1D.
  *
  * @throws as `GlobalMaxPooling1d`.
  */
 export class GlobalAveragePooling1d extends GlobalPooling {
   constructor(options: GlobalPoolingOptions = {}) {
     super(options, 'globalAveragePooling1d', 1, globalAveragePool1d);
+  }
+
+  override call(inputs: readonly Tensor[]): Tensor {
+    const x = onlyInput(inputs);
+    const steps = getMask(x);
+    if (!steps) return super.call(inputs);
+    checkRank(x.shape, 3, '(batch, steps, channels)');
+    const { keepDims = false } = this.options;
+    return scope(() => {
+      const mask = expandDims(steps, 2);
+      const count = sum(cast(mask, 'float'), { axis: 1, keepDims });
+      return div(sum(where(mask, x, 0), { axis: 1, keepDims }), maximum(count, 1));
+    });
   }
 }
 
