@@ -38,6 +38,10 @@ const literals = JSON.parse(
 
 type Make = (options?: object) => metrics.Metric;
 
+/** What is no metric over batches with a name, but a number, a list or a text at once, or a matrix. */
+const NO_METRIC =
+  /Score$|Curve$|Text$|^(confusion|confusionMatrix|logLoss|matthewsCorrcoef|classificationReport)$/;
+
 const given = (value: Given): Tensor => tensorOf(value, false, value.integer ? 'int32' : 'float');
 
 /** Updates a metric with tensors that live no longer than the call. */
@@ -79,7 +83,7 @@ for (const [name, open, tolerance] of [
 
   literals.forEach(({ metric, options, batches }, index) => {
     test(`${metric} ${JSON.stringify(options)}, literal ${index}`, async () => {
-      const own = (metrics[metric] as Make)(options);
+      const own = (metrics[metric] as unknown as Make)(options);
       assert.is(own.name, metric);
       for (const { yTrue, yPred, weight, result } of batches) {
         updateWith(own, given(yTrue), given(yPred), weight && given(weight));
@@ -379,8 +383,11 @@ test('every metric has its name, and its options', () => {
   assert.is(typeof get, 'function');
   assert.is(typeof meanOf, 'function');
   assert.is(new MeanTracker().name, 'loss');
-  assert.is(Object.keys(makers).length, 21);
-  for (const [name, make] of Object.entries(makers as Record<string, Make>)) {
+  const named = Object.entries(makers as unknown as Record<string, Make>).filter(
+    ([name]) => !NO_METRIC.test(name),
+  );
+  assert.is(named.length, 31);
+  for (const [name, make] of named) {
     assert.is(make().name, name);
     assert.is(make({ name: 'mine' }).name, 'mine');
     assert.is(get(name).name, name);

@@ -13,7 +13,7 @@ import { reshape } from '../ops/shape.ts';
 import { type Metric, type MetricFunction, type MetricOptions, meanMetric, nameOf } from './metric.ts';
 
 /** int32 labels, one for each row of the predictions `(…, classes)`; a last axis of 1 is dropped. */
-function labelsFor(op: string, yTrue: Tensor, yPred: Tensor): Tensor {
+export function labelsFor(op: string, yTrue: Tensor, yPred: Tensor): Tensor {
   if (yTrue.dtype !== 'int32')
     throw new DTypeError(
       `${op}: yTrue is ${yTrue.dtype}; labels are int32, so cast them: cast(yTrue, 'int32').`,

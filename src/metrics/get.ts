@@ -14,11 +14,19 @@ import {
 } from './accuracy.ts';
 import { type Metric, type MetricFunction, meanOf } from './metric.ts';
 import * as scores from './scores.ts';
+import type { ClassMetricOptions } from './stream-confusion.ts';
+import { r2 } from './stream-r2.ts';
+import { auc, averagePrecision } from './stream-ranking.ts';
+import { f1, fbeta, kappa, matthews, precision, recall, specificity } from './stream-scores.ts';
 
 const MAKERS: Readonly<Record<string, (options: AccuracyOptions) => Metric>> = {
   accuracy,
   acc: accuracy,
+  ...withLoss({ precision, recall, specificity, f1, fbeta, kappa, matthews }),
   ...withoutContext({
+    auc,
+    averagePrecision,
+    r2,
     binaryAccuracy,
     categoricalAccuracy,
     sparseCategoricalAccuracy,
@@ -33,6 +41,18 @@ const MAKERS: Readonly<Record<string, (options: AccuracyOptions) => Metric>> = {
     bce: scores.binaryCrossentropy,
   }),
 };
+
+/** Makers of metrics of classes, which take the loss. */
+function withLoss(
+  makers: Readonly<Record<string, (options: ClassMetricOptions) => Metric>>,
+): Record<string, (options: AccuracyOptions) => Metric> {
+  return Object.fromEntries(
+    Object.entries(makers).map(([key, make]) => [
+      key,
+      ({ name, loss }: AccuracyOptions) => make({ name, loss }),
+    ]),
+  );
+}
 
 /** Makers that take nothing but a name. */
 function withoutContext(

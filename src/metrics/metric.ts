@@ -29,6 +29,11 @@ export interface Metric {
   reset(): void;
   /** The tensors that hold what was gathered, by name. They are the metric's; overwrite them with `assign` to go on later. */
   state(): Readonly<Record<string, Tensor>>;
+  /**
+   * Goes on from what `state()` said elsewhere, of copies of it; for metrics whose state has as many tensors, or such shapes, as the
+   * batches ask for, and which can therefore not be assigned to.
+   */
+  restore?(state: Readonly<Record<string, Tensor>>): void;
   /** Gives the memory back. A later update starts anew. */
   dispose(): void;
 }
@@ -55,7 +60,7 @@ export function nameOf<T extends MetricOptions>(
 }
 
 /** Weights beside values, as (batch,) or with more of the values' leading axes; further axes of 1 are dropped. */
-function weightsFor(name: string, weight: Tensor, values: Tensor): Tensor {
+export function weightsFor(name: string, weight: Tensor, values: Tensor): Tensor {
   assertTensor(name, weight);
   if (weight.device !== values.device)
     throw new DeviceMismatchError(`${name}: sampleWeight lives on another device; use toDevice() first.`);

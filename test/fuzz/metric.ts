@@ -1,6 +1,7 @@
 /** Fuzz cases for the kernels behind the metrics. */
 import fc from 'fast-check';
 import type { HostTensor } from '../../kernels/kernel.ts';
+import { type ConfusionAttrs, confusionKernel, PART } from '../../kernels/metric-confusion.ts';
 import { thresholdHitsKernel, topHitsKernel } from '../../kernels/metric-hits.ts';
 import {
   type AccumulateMeanAttrs,
@@ -134,7 +135,51 @@ const tops = fc
     };
   });
 
+/**
+ * Around a part and the room for parts (2^20 / classes²). Each cell adds its samples one after another, then its parts: a
+ * rounding of 2^-24 for each, of what was added by then.
+ */
+const confusions = fc
+  .record({
+    shape: fc.oneof(
+      { weight: 3, arbitrary: shapes },
+      { weight: 1, arbitrary: fc.constantFrom([PART], [PART + 1], [2, PART], [3, 4099], [9001, 3]) },
+    ),
+    classes: fc.constantFrom(1, 2, 3, 10, 65, 400),
+    weighted: fc.option(fc.nat(4)),
+    bool: fc.boolean(),
+    stray: fc.boolean(),
+    seed: fc.nat(),
+  })
+  .map(({ shape, classes, weighted, bool, stray, seed }): FuzzCase<ConfusionAttrs> => {
+    const next = uniforms(seed);
+    const count = sizeOf(shape);
+    const labels = (): HostTensor => {
+      if (bool && classes > 1) {
+        const data = Uint32Array.from({ length: count }, () => (next() < 0.5 ? 0 : 1));
+        return { shape, dtype: 'bool', data };
+      }
+      const data = Int32Array.from({ length: count }, () => Math.floor(classes * next()));
+      if (stray) plant(data, [-1, classes, 2 ** 31 - 1, -(2 ** 31)], next);
+      return { shape, dtype: 'int32', data };
+    };
+    const inputs = [labels(), labels()];
+    if (weighted !== null) {
+      const leading = shape.slice(0, weighted);
+      inputs.push(floats(leading, randoms(sizeOf(leading), next, 0, 2)));
+    }
+    const before = randoms(classes ** 2, next, 0, 100);
+    return {
+      inputs,
+      targets: [floats([classes, classes], before)],
+      attrs: { classes, dtype: 'float32', checked: true },
+      abs: (count + 32) * 2 ** -24 * (100 + 2 * count),
+      rel: 0,
+    };
+  });
+
 export const families = [
+  family('confusion', confusionKernel, confusions),
   family('accumulateMean', accumulateMeanKernel, accumulations),
   family('meanOfSums', meanOfSumsKernel, quotients),
   family('thresholdHits', thresholdHitsKernel, thresholds),
