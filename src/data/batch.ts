@@ -4,6 +4,7 @@ import { Tensor } from '../autograd/tensor.ts';
 import { describe } from '../core/describe.ts';
 import { type DType, type HostArray, hostArray } from '../core/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../core/errors.ts';
+import { isPlainObject } from '../core/plain-object.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../core/shape.ts';
 
 /** An array on the host. In a batch its first axis counts the examples. */
@@ -33,12 +34,6 @@ export const isColumn = (value: unknown): value is Column =>
   'shape' in value &&
   'dtype' in value &&
   ArrayBuffer.isView(value.data);
-
-export const isPlainObject = (value: unknown): value is Record<string, unknown> => {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-};
 
 const isTypedArray = (value: unknown): value is TypedArray =>
   ArrayBuffer.isView(value) && !(value instanceof DataView);

@@ -30,6 +30,12 @@ export class Functional extends Model<FunctionalOptions> {
     super(options, new.target === Functional ? 'functional' : undefined, ['inputs', 'outputs']);
     this.#graph = graphOf('model', listOf(options.inputs), listOf(options.outputs));
     nameLayers('model', this.graph.layers);
+    const names = this.signature().inputs.map(({ name }) => name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined)
+      throw new ArgumentError(
+        `model: two inputs are named '${twice}'; give one another name: input({ name }).`,
+      );
     this.outputSpecs(this.graph.inputs);
   }
 

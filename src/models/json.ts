@@ -1,6 +1,7 @@
 /** The structure of a model as JSON, from which `modelFromJson` makes it again. */
 import { describe } from '../core/describe.ts';
 import { ArgumentError } from '../core/errors.ts';
+import { isPlainObject } from '../core/plain-object.ts';
 import type { PartialSpec } from '../nn/infer-shapes.ts';
 import { Layer } from '../nn/layer.ts';
 import * as layers from '../nn/layers/index.ts';
@@ -90,15 +91,9 @@ class Writer {
     }
     if (Array.isArray(value))
       return value.map((item: unknown, index) => this.#value(layer, `${path}[${index}]`, item));
-    if (Object.prototype.toString.call(value) === '[object Object]' && isPlain(value))
-      return this.#object(layer, path, value as object);
+    if (isPlainObject(value)) return this.#object(layer, path, value);
     throw refused(describe(value), 'override getConfig() to return plain values.');
   }
-}
-
-function isPlain(value: unknown): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
 }
 
 /**

@@ -27,8 +27,9 @@ import { defaultDevice } from '../runtime/default-device.ts';
 import type { Device } from '../runtime/device.ts';
 import type { CompileOptions } from '../train/compile.ts';
 import { measure, predictBatches } from '../train/evaluate.ts';
-import { batched, type FitOptions, type History, type StepInfo, trainingSteps } from '../train/fit.ts';
+import { type FitOptions, type History, type StepInfo, trainingSteps } from '../train/fit.ts';
 import { type ArrayData, type ArrayOrTensor, examplesOf, type TrainingData } from '../train/fit-data.ts';
+import { batched } from '../train/prepare.ts';
 import type { Signature, Trainable } from '../train/signature.ts';
 import { type ClassWeight, type Logs, Trainer } from '../train/trainer.ts';
 import { inCommonWith } from './input-specs.ts';
@@ -65,7 +66,7 @@ export abstract class Model<Options extends LayerOptions = LayerOptions>
   #settings: CompileOptions | null = null;
   #seen: readonly PartialSpec[] | null = null;
 
-  /** What it takes and gives, as far as that is known. */
+  /** What it takes and gives, as far as that is known: here one of each. A subclass with more of them overrides it. */
   signature(): Signature {
     const port = { name: 'x', shape: null, dtype: null, layer: null };
     return { inputs: [port], outputs: [{ ...port, name: this.name }] };
@@ -152,8 +153,9 @@ export abstract class Model<Options extends LayerOptions = LayerOptions>
    */
   steps(data: TrainingData, options: FitOptions = {}): AsyncGenerator<StepInfo, void> {
     const { trainer } = this;
+    trainer.assertIdle();
     this.#history = { epochs: [], stoppedBy: null };
-    return trainingSteps(trainer, data, options, this.device, this.#history);
+    return trainer.alone(trainingSteps(trainer, data, options, this.device, this.#history));
   }
 
   /** Loss and metrics over `{ x, y }`, or over a dataset of batches. */
@@ -164,7 +166,10 @@ export abstract class Model<Options extends LayerOptions = LayerOptions>
     return measure('evaluate', trainer, batches, this.device);
   }
 
-  /** The output for arrays or a tensor, in batches and out of training; yours to dispose. */
+  /**
+   * The output for arrays, a tensor, or a dataset of batches, whose targets are passed over; in batches, out of training, and
+   * yours to dispose.
+   */
   async predict(x: PredictData | Dataset<unknown>, options: PredictOptions = {}): Promise<Tensor> {
     const outputs = await this.predictAll(x, options);
     const [first] = outputs;
@@ -189,29 +194,29 @@ export abstract class Model<Options extends LayerOptions = LayerOptions>
   /** One step on one batch, and its loss and metrics. */
   async trainOnBatch(batch: ArrayData, options: TrainOnBatchOptions = {}): Promise<Logs> {
     checkOptions('trainOnBatch', options, ['classWeight', 'accumulate'], 'batch');
-    return this.#onBatch('trainOnBatch', batch, options.accumulate ?? false, (trainer, loaded) => {
-      trainer.trainStep(loaded, options.classWeight);
-    });
+    const { trainer, device } = this;
+    trainer.assertIdle();
+    const loaded = await this.#whole('trainOnBatch', batch);
+    if (!options.accumulate) trainer.resetMeters();
+    scope(() => trainer.trainStep(trainer.load('trainOnBatch', loaded, device), options.classWeight));
+    return trainer.logs();
   }
 
   /** Loss and metrics of one batch. */
   async testOnBatch(batch: ArrayData): Promise<Logs> {
-    return this.#onBatch('testOnBatch', batch, false, (trainer, loaded) => trainer.testStep(loaded));
+    const { trainer, device } = this;
+    const loaded = await this.#whole('testOnBatch', batch);
+    return trainer.aside(device, () => {
+      scope(() => trainer.testStep(trainer.load('testOnBatch', loaded, device)));
+      return trainer.logs();
+    });
   }
 
-  async #onBatch(
-    op: string,
-    batch: ArrayData,
-    accumulate: boolean,
-    body: (trainer: Trainer, loaded: ReturnType<Trainer['load']>) => void,
-  ): Promise<Logs> {
-    const { trainer, device } = this;
-    const whole = await examplesOf(op, batch);
-    const batches = await batched(op, trainer, batch, whole.size);
-    const { value } = await batches.from({ epoch: 0, index: 0 }).next();
-    if (!accumulate) trainer.resetMeters();
-    scope(() => body(trainer, trainer.load(op, value, device)));
-    return trainer.logs();
+  /** All examples as one batch on the host. */
+  async #whole(op: string, batch: ArrayData): Promise<unknown> {
+    const { size } = await examplesOf(op, batch);
+    const batches = await batched(op, this.trainer, batch, size);
+    return (await batches.from({ epoch: 0, index: 0 }).next()).value;
   }
 
   /** Its layers with output shapes and parameters, as Keras prints them. */

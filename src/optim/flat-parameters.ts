@@ -174,7 +174,8 @@ export class FlatParameters {
       value.assertAlive(`parameter '${name}'`);
       if (value.storage !== places[index]) {
         throw new ArgumentError(
-          `FlatParameters: '${name}' was moved into other flat buffers since; build the optimizer anew.`,
+          `FlatParameters: '${name}' was moved into other flat buffers since, by an optimizer that was built later; build this one anew (a model: ` +
+            `compile() it again).`,
         );
       }
       const { grad } = value;

@@ -74,7 +74,7 @@ export interface Callback {
   restore?(state: { readonly json: unknown; readonly tensors: Readonly<Record<string, Tensor>> }): void;
 }
 
-type Hook = Exclude<keyof Callback, 'name' | 'last' | 'state' | 'restore' | 'onError'>;
+type Hook = Exclude<keyof Callback, 'name' | 'last' | 'state' | 'restore' | 'onError' | 'onTrainEnd'>;
 
 const HOOKS: readonly (keyof Callback)[] = [
   'onTrainBegin',
@@ -111,6 +111,14 @@ export class CallbackList {
       const result = own?.apply(callback, args);
       if (result !== undefined) await result;
     }
+  }
+
+  /** Ends all, also those behind one that throws: they have memory and files to give back. The first error is told. */
+  async end(run: Run): Promise<void> {
+    const results = [];
+    for (const callback of this.all)
+      results.push(...(await Promise.allSettled([(async () => callback.onTrainEnd?.(run))()])));
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
   }
 
   /** The error that is told in the place of `error`; null where it ends the training in order. */

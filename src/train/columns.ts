@@ -4,8 +4,9 @@ import { describe } from '../core/describe.ts';
 import { isFloat } from '../core/dtype.ts';
 import { ArgumentError, ShapeError } from '../core/errors.ts';
 import { unknownName } from '../core/nearest.ts';
+import { isPlainObject } from '../core/plain-object.ts';
 import { formatShape } from '../core/shape.ts';
-import { type Column, isColumn, isPlainObject } from '../data/batch.ts';
+import { type Column, isColumn } from '../data/batch.ts';
 import { fits, formatPartial } from '../nn/partial-shape.ts';
 import type { Port } from './signature.ts';
 
@@ -33,7 +34,8 @@ export function valuesOf(op: string, what: string, ports: readonly Port[], given
   if (Array.isArray(given) && given.length === ports.length && given.every(isValue)) return given;
   if (!isPlainObject(given))
     throw new ArgumentError(
-      `${op}: ${what} is ${describe(given)}; pass an array or a tensor, or an object of them by name.`,
+      `${op}: ${what} is ${describe(given)}, no batch; call batch() on the dataset, or let it yield tensors or { data, shape, ` +
+        `dtype }, by name where there are several.`,
     );
   const names = ports.map(({ name }) => name);
   for (const name of Object.keys(given)) if (!names.includes(name)) throw unknownName(op, what, name, names);
@@ -43,6 +45,17 @@ export function valuesOf(op: string, what: string, ports: readonly Port[], given
       throw new ArgumentError(`${op}: ${what} lacks '${name}', or it is no array: ${describe(value)}.`);
     return value;
   });
+}
+
+/** The inputs of a batch that may hold targets as well, as those that a model learns from do. */
+export function inputsOf(op: string, batch: unknown, inputs: readonly Port[]): Value[] {
+  const isInput = (name: string): boolean => inputs.some((port) => port.name === name);
+  const isList = (list: readonly unknown[]): boolean => list.length === inputs.length && list.every(isValue);
+  let x = batch;
+  if (Array.isArray(batch)) {
+    if (!isList(batch) && (isValue(batch[0]) || isPlainObject(batch[0]))) x = batch[0];
+  } else if (isPlainObject(batch) && 'x' in batch && !Object.keys(batch).every(isInput)) x = batch.x;
+  return valuesOf(op, 'x', inputs, x);
 }
 
 /** A batch of a dataset by parts: `{ x, y, sampleWeight }`, or `[x, y, sampleWeight]`. */
@@ -76,7 +89,7 @@ export function partsOf(
 export function checkShapeOf(op: string, what: string, value: Value, { shape, layer, name }: Port): void {
   if (!shape || fits(value.shape, shape)) return;
   const unbatched = fits([null, ...value.shape], shape)
-    ? ' Its axis of examples is missing: batch the dataset first.'
+    ? ' Its axis of examples is missing: batch the dataset, or put a single example into a list.'
     : '';
   throw new ShapeError(
     `${op}: ${what} has shape ${formatShape(value.shape)}, and ${layer === null ? `input '${name}'` : `layer '${layer}'`} ` +

@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { tensorsOf } from '../data/stages.ts';
 import { concat } from '../ops/structure.ts';
 import type { Device } from '../runtime/device.ts';
-import { checkShapeOf, type Value, valuesOf } from './columns.ts';
+import { checkShapeOf, inputsOf, type Value } from './columns.ts';
 import { prepared, wantedOf } from './fit-data.ts';
 import type { Port, Trainable } from './signature.ts';
 import type { Trainer } from './trainer.ts';
@@ -15,7 +15,10 @@ import type { Trainer } from './trainer.ts';
 /** Batches between two waits for the device, so that it is never far behind. */
 const WAIT_EVERY = 10;
 
-/** Loss and metrics over batches, without learning from them. */
+/**
+ * Loss and metrics over batches, without learning from them. The averages of a training that runs go on afterwards, as long
+ * as its next step waits for the result.
+ */
 export async function measure(
   op: string,
   trainer: Trainer,
@@ -25,16 +28,15 @@ export async function measure(
 ): Promise<Record<string, number>> {
   if (batches.size === Number.POSITIVE_INFINITY)
     throw new ArgumentError(`${op}: the dataset has no end; take() some of it.`);
-  trainer.resetMeters();
-  let count = 0;
-  for await (const batch of batches.from({ epoch: 0, index: 0 })) {
-    signal?.throwIfAborted();
-    scope(() => trainer.testStep(trainer.load(op, batch, device)));
-    if (++count % WAIT_EVERY === 0) await device.idle();
-  }
-  const logs = await trainer.logs();
-  trainer.resetMeters();
-  return logs;
+  return trainer.aside(device, async () => {
+    let count = 0;
+    for await (const batch of batches.from({ epoch: 0, index: 0 })) {
+      signal?.throwIfAborted();
+      scope(() => trainer.testStep(trainer.load(op, batch, device)));
+      if (++count % WAIT_EVERY === 0) await device.idle();
+    }
+    return trainer.logs();
+  });
 }
 
 /** The outputs for all batches, one above the other. */
@@ -50,7 +52,7 @@ export async function predictBatches(
     for await (const x of batches) {
       const outputs = scope(() =>
         noGrad(() => {
-          const values = valuesOf(op, 'x', inputs, x).map((value, index) =>
+          const values = inputsOf(op, x, inputs).map((value, index) =>
             toDevice(op, value, inputs[index] as Port, device),
           );
           return [...model.applyAll(values, { training: false })];

@@ -7,11 +7,10 @@ import { disposeSymbol, type Tensor } from '../autograd/tensor.ts';
 import { ArgumentError } from '../core/errors.ts';
 import { defaultGenerator } from '../core/generator.ts';
 import { assignWeights } from '../nn/weights.ts';
-import { assign } from '../ops/cast.ts';
 import type { OptimizerState } from '../optim/optimizers.ts';
-import { withDefaultDevice } from '../runtime/default-device.ts';
 import type { Device } from '../runtime/device.ts';
 import type { CallbackList } from './callbacks.ts';
+import { copyMeters, restoreMeters } from './meters.ts';
 import type { Logs, Trainer } from './trainer.ts';
 
 export interface RunJson {
@@ -61,27 +60,28 @@ export function captureState(
   device: Device,
 ): RunState {
   const { model, optimizer, meters } = trainer;
-  const own = optimizer.exportState();
   const tensors: Record<string, Tensor> = {};
-  const add = (prefix: string, named: Iterable<readonly [string, Tensor]>, copy: boolean): void => {
-    for (const [name, tensor] of named) tensors[`${prefix}/${name}`] = copy ? keep(copyOf(tensor)) : tensor;
-  };
-  noGrad(() => {
-    add(
-      'weights',
-      model.namedWeights().map(([path, { value }]) => [path, value] as const),
-      true,
-    );
-    for (const [name, meter] of meters)
-      add(`meters/${name}`, Object.entries(withDefaultDevice(device, () => meter.state())), true);
-  });
-  add('optimizer', Object.entries(own.tensors), false);
   const states: Record<string, unknown> = {};
-  for (const [name, callback] of callbacks.stateful) {
-    const state = callback.state?.();
-    if (!state) continue;
-    states[name] = state.json;
-    add(`callbacks/${name}`, Object.entries(state.tensors ?? {}), false);
+  const add = (prefix: string, named: Readonly<Record<string, Tensor>>): void => {
+    for (const [name, tensor] of Object.entries(named)) tensors[`${prefix}/${name}`] = tensor;
+  };
+  let slots: OptimizerState;
+  try {
+    noGrad(() => {
+      for (const [path, { value }] of model.namedWeights()) tensors[`weights/${path}`] = keep(copyOf(value));
+    });
+    add('meters', copyMeters(meters, device));
+    slots = optimizer.exportState();
+    add('optimizer', slots.tensors);
+    for (const [name, callback] of callbacks.stateful) {
+      const state = callback.state?.();
+      if (!state) continue;
+      states[name] = state.json;
+      add(`callbacks/${name}`, state.tensors ?? {});
+    }
+  } catch (error) {
+    for (const tensor of Object.values(tensors)) tensor.dispose();
+    throw error;
   }
   const streamOf = ({ seed, counter }: { seed: number; counter: number }) => ({ seed, counter });
   return new RunState(tensors, {
@@ -89,7 +89,7 @@ export function captureState(
     ...loop,
     random: streamOf(defaultGenerator),
     generators: Object.fromEntries(model.namedGenerators().map(([path, own]) => [path, streamOf(own)])),
-    optimizer: own.json,
+    optimizer: slots.json,
     callbacks: states,
   });
 }
@@ -127,11 +127,7 @@ export function restoreState(
   for (const [path, { seed, counter }] of Object.entries(json.generators))
     generators.get(path)?.reseed(seed, counter);
   defaultGenerator.reseed(json.random.seed, json.random.counter);
-  for (const [name, meter] of meters) {
-    const saved = under(tensors, `meters/${name}`);
-    for (const [key, tensor] of Object.entries(withDefaultDevice(device, () => meter.state())))
-      if (saved[key]) noGrad(() => assign(tensor, saved[key] as Tensor));
-  }
+  restoreMeters(meters, under(tensors, 'meters'), device);
   for (const [name, callback] of callbacks.stateful) {
     if (name in json.callbacks)
       callback.restore?.({ json: json.callbacks[name], tensors: under(tensors, `callbacks/${name}`) });

@@ -6,18 +6,26 @@ import { backward } from '../autograd/backward.ts';
 import { noGrad } from '../autograd/modes.ts';
 import { scope } from '../autograd/scope.ts';
 import { Tensor } from '../autograd/tensor.ts';
+import { isFloat } from '../core/dtype.ts';
 import { ArgumentError } from '../core/errors.ts';
+import type { Shape } from '../core/shape.ts';
 import { tensorsOf } from '../data/stages.ts';
 import type { Metric } from '../metrics/index.ts';
 import { MeanTracker } from '../metrics/index.ts';
 import { collectingLosses } from '../nn/call-context.ts';
+import { labelsOf } from '../nn/losses/pair.ts';
+import { classWeightOf, sampleWeightOf } from '../nn/losses/weights.ts';
+import { getMask } from '../nn/mask.ts';
 import type { Parameter } from '../nn/parameter.ts';
 import { add, mul } from '../ops/binary.ts';
+import { cast } from '../ops/cast.ts';
+import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/optimizers.ts';
 import type { Device } from '../runtime/device.ts';
 import { checkShapeOf, type Parts, partsOf, type Value } from './columns.ts';
 import { type Compiled, type CompiledOutput, type CompileOptions, compiled } from './compile.ts';
 import { prepared, wantedOf } from './fit-data.ts';
+import { copyMeters, restoreMeters } from './meters.ts';
 import type { Port, Trainable } from './signature.ts';
 
 /** Averages by name: `loss`, and each metric under its own. */
@@ -38,10 +46,44 @@ interface Losses {
   readonly total: Tensor;
   readonly each: readonly Tensor[];
   readonly outputs: readonly Tensor[];
+  readonly masks: readonly (Tensor | null)[];
 }
 
 const sumOf = (terms: readonly Tensor[]): Tensor =>
   terms.slice(1).reduce((sum, term) => add(sum, term), terms[0] as Tensor);
+
+const capitalized = (name: string): string => name.charAt(0).toUpperCase() + name.slice(1);
+
+/** The weights of samples and of their classes in one, as Keras makes them for metrics. */
+function weightsOf(
+  target: Tensor,
+  sparse: boolean,
+  sampleWeight: Tensor | undefined,
+  classWeight: ClassWeight | undefined,
+): Tensor | undefined {
+  if (!classWeight) return sampleWeight;
+  const floats = isFloat(target.dtype) ? target : cast(target, 'float');
+  const column = sparse || target.rank === 1 ? reshape(floats, [...plainLabels(target.shape), 1]) : floats;
+  const { labels } = labelsOf(column);
+  const own = classWeightOf('fit', classWeight, { labels }, labels);
+  return sampleWeight ? mul(sampleWeightOf('fit', sampleWeight, labels), own) : own;
+}
+
+/** Weights that are 0 where a mask is false. */
+function maskedWeights(weights: Tensor | undefined, mask: Tensor | null): Tensor | undefined {
+  if (!mask) return weights;
+  const kept = cast(mask, 'float');
+  if (!weights) return kept;
+  const rank = Math.max(weights.rank, kept.rank);
+  const [a, b] = [weights, kept].map((own) =>
+    own.rank === rank ? own : reshape(own, [...own.shape, ...new Array<number>(rank - own.rank).fill(1)]),
+  ) as [Tensor, Tensor];
+  return mul(a, b);
+}
+
+/** The shape of numbers of classes, which may have a last axis of 1. */
+const plainLabels = (shape: Shape): Shape =>
+  shape.length > 1 && shape.at(-1) === 1 ? shape.slice(0, -1) : shape;
 
 export class Trainer {
   readonly model: Trainable;
@@ -51,12 +93,51 @@ export class Trainer {
   readonly #loss = new MeanTracker('loss');
   /** The weights that the optimizer was built for. */
   #trained: readonly Parameter[] | null = null;
+  #busy = false;
 
   constructor(model: Trainable, options: CompileOptions) {
     this.#compiled = compiled(model, options);
     this.model = model;
     this.optimizer = this.#compiled.optimizer;
     this.outputs = this.#compiled.outputs;
+    const names = this.meters.map(([name]) => name);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined)
+      throw new ArgumentError(
+        `compile: two metrics are called '${twice}' in the logs; give one a name of its own, as in metrics.accuracy({ name: 'top' }).`,
+      );
+  }
+
+  /** @throws ArgumentError while a training runs: two at once would mix their averages. */
+  assertIdle(): void {
+    if (this.#busy)
+      throw new ArgumentError(
+        `fit: the model '${this.model.name}' is being trained; await that fit first, or end its loop over steps().`,
+      );
+  }
+
+  /** Hands the steps of a training on, and lets no other begin meanwhile. */
+  async *alone<T>(steps: AsyncGenerator<T, void>): AsyncGenerator<T, void> {
+    this.assertIdle();
+    this.#busy = true;
+    try {
+      yield* steps;
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Runs `body` with averages of its own; those of a training that runs are put aside meanwhile. */
+  async aside<T>(device: Device, body: () => Promise<T>): Promise<T> {
+    const saved = this.#busy ? copyMeters(this.meters, device) : {};
+    try {
+      this.resetMeters();
+      return await body();
+    } finally {
+      this.resetMeters();
+      if (this.#busy) restoreMeters(this.meters, saved, device);
+      for (const tensor of Object.values(saved)) tensor.dispose();
+    }
   }
 
   /** Everything that is averaged over an epoch, under its name in the logs. */
@@ -66,7 +147,11 @@ export class Trainer {
       ['loss', this.#loss],
       ...this.outputs.flatMap(({ port, tracker, metrics }) => [
         ...(tracker ? [[`${port.name}_loss`, tracker] as const] : []),
-        ...metrics.map(({ metric }) => [many ? `${port.name}_${metric.name}` : metric.name, metric] as const),
+        ...metrics.map(({ metric, weighted }) => {
+          const twin = weighted && metrics.some((own) => !own.weighted && own.metric.name === metric.name);
+          const name = twin ? `weighted${capitalized(metric.name)}` : metric.name;
+          return [many ? `${port.name}_${name}` : name, metric] as const;
+        }),
       ]),
     ];
   }
@@ -111,7 +196,7 @@ export class Trainer {
       backward(losses.total);
       this.optimizer.step();
       this.optimizer.zeroGrad();
-      this.#measure(batch, losses);
+      this.#measure(batch, losses, classWeight);
     });
   }
 
@@ -175,9 +260,12 @@ export class Trainer {
         `fit: the model has ${result.length} outputs, ${this.outputs.length} losses and ${y.length} targets; pass one of each for every output.`,
       );
     }
+    const masks = result.map(getMask);
     const each = this.outputs.map(({ loss }, index) => {
       const weight = sampleWeight[index];
+      const mask = masks[index];
       return loss.call(y[index] as Tensor, result[index] as Tensor, {
+        ...(mask && { mask }),
         ...(weight && { sampleWeight: weight }),
         ...(classWeight && { classWeight }),
       });
@@ -189,20 +277,25 @@ export class Trainer {
     const penalties = (this.#trained ?? this.model.trainableWeights).flatMap(({ regularizer, value }) =>
       regularizer ? [regularizer(value)] : [],
     );
-    return { total: sumOf([...weighted, ...added, ...penalties]), each, outputs: result };
+    return { total: sumOf([...weighted, ...added, ...penalties]), each, outputs: result, masks };
   }
 
-  #measure({ y, sampleWeight, size }: DeviceBatch, { total, each, outputs }: Losses): void {
+  #measure(
+    { y, sampleWeight, size }: DeviceBatch,
+    { total, each, outputs, masks }: Losses,
+    classWeight?: ClassWeight,
+  ): void {
     noGrad(() => {
       this.#loss.add(total, size);
-      this.outputs.forEach(({ tracker, metrics }, index) => {
+      this.outputs.forEach(({ tracker, metrics, loss }, index) => {
+        const target = y[index] as Tensor;
         tracker?.add(each[index] as Tensor, size);
-        for (const { metric, weighted } of metrics)
-          metric.update(
-            y[index] as Tensor,
-            outputs[index] as Tensor,
-            weighted ? sampleWeight[index] : undefined,
-          );
+        const heeded = metrics.some(({ weighted }) => weighted);
+        const weights = heeded ? weightsOf(target, loss.sparse, sampleWeight[index], classWeight) : undefined;
+        for (const { metric, weighted } of metrics) {
+          const own = maskedWeights(weighted ? weights : undefined, masks[index] ?? null);
+          metric.update(target, outputs[index] as Tensor, own);
+        }
       });
     });
   }

@@ -45,7 +45,7 @@ async function withNoise(): Promise<TrainCase> {
   model.compile({
     optimizer: optimizers.adam({ learningRate }),
     loss: 'sparseCategoricalCrossentropy',
-    metrics: ['accuracy'],
+    metrics: ['accuracy', 'kappa'],
   });
   return {
     model,
@@ -107,7 +107,15 @@ async function endless(): Promise<TrainCase> {
   };
 }
 
-const MAKERS = { withNoise, accumulating, endless };
+/** Metrics whose state grows with the examples. */
+async function ranking(): Promise<TrainCase> {
+  const model = sequential([input({ shape: [2] }), layers.dense({ units: 1, activation: 'sigmoid' })]);
+  model.compile({ loss: 'binaryCrossentropy', metrics: ['auc', 'averagePrecision', 'precision', 'f1'] });
+  const { x, y } = await data.twoMoons({ samples: 44, seed: 4 }).arrays();
+  return { model, data: { x, y }, options: { epochs: 3, batchSize: 9, validationSplit: 0.1 } };
+}
+
+const MAKERS = { withNoise, accumulating, endless, ranking };
 
 export type CaseName = keyof typeof MAKERS;
 
