@@ -1,5 +1,6 @@
 /** The test harness notices what it is there to notice; each case is a small file that runs in a process of its own. */
-import { spawnSync } from 'node:child_process';
+import { type SpawnOptions, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,24 +11,29 @@ import { suite } from './support/harness.ts';
 const test = suite('harness');
 const root = fileURLToPath(new URL('../', import.meta.url));
 
+/** A folder with one test file, and how to start the runner on it. */
+function prepare(body: string): { folder: string; args: string[]; options: SpawnOptions } {
+  const folder = mkdtempSync(join(tmpdir(), 'wgrad-harness-'));
+  mkdirSync(join(folder, 'cases'));
+  writeFileSync(
+    join(folder, 'cases', 'case.test.ts'),
+    `import { suite, cpuDevice, testDevice } from ${JSON.stringify(join(root, 'test/support/harness.ts'))};\n${body}`,
+  );
+  return {
+    folder,
+    args: ['--import', './scripts/register.mjs', 'test/run.ts'],
+    options: {
+      cwd: root,
+      env: { ...process.env, WGRAD_ADAPTER: 'cpu', WGRAD_TEST_FOLDER: join(folder, 'cases') },
+    },
+  };
+}
+
 /** Runs one test file through a copy of the runner's folder layout. */
 function run(body: string): { code: number | null; output: string; last: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'wgrad-harness-'));
+  const { folder, args, options } = prepare(body);
   try {
-    mkdirSync(join(folder, 'cases'));
-    writeFileSync(
-      join(folder, 'cases', 'case.test.ts'),
-      `import { suite, cpuDevice, testDevice } from ${JSON.stringify(join(root, 'test/support/harness.ts'))};\n${body}`,
-    );
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--import', './scripts/register.mjs', 'test/run.ts'],
-      {
-        cwd: root,
-        encoding: 'utf8',
-        env: { ...process.env, WGRAD_ADAPTER: 'cpu', WGRAD_TEST_FOLDER: join(folder, 'cases') },
-      },
-    );
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, { ...options, encoding: 'utf8' });
     return { code: status, output: stdout + stderr, last: stdout.trimEnd().split('\n').at(-1) ?? '' };
   } finally {
     rmSync(folder, { recursive: true });
@@ -82,4 +88,32 @@ test('a file without a test, and one that does not load, are failures', () => {
   assert.is(run('').last, '0 passed, 1 failed');
   assert.is(run(`suite('empty');`).last, '0 passed, 1 failed');
   assert.is(run(`throw new Error('at import');`).last, '0 passed, 1 failed');
+});
+
+test('a reader who leaves early ends the run, without a word', async () => {
+  const { folder, args, options } = prepare(`
+    suite('talkative')('goes on and on', async () => {
+      for (;;) {
+        console.log('still here');
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    });
+  `);
+  try {
+    for (const leavesBoth of [false, true]) {
+      const child = spawn(process.execPath, args, { ...options, stdio: 'pipe', timeout: 20_000 });
+      let complaints = '';
+      child.stderr.on('data', (text) => {
+        complaints += text;
+      });
+      child.stdout.once('data', () => {
+        child.stdout.destroy();
+        if (leavesBoth) child.stderr.destroy();
+      });
+      assert.equal(await once(child, 'close'), [1, null]);
+      assert.is(complaints, '');
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -30,7 +30,7 @@ function near(what: string, own: number | undefined, expected: number, most: num
   assert.ok(apart <= most, `${what} is ${own}, expected ${expected}: ${apart.toExponential(1)} apart`);
 }
 
-test('generated digits: losses of each epoch, and what is learned, are those of PyTorch', async () => {
+test('generated digits: losses of each epoch, and what is learned, are those of PyTorch', async (device) => {
   const literal = JSON.parse(
     readFileSync(new URL('./literals/lenet-digits.json', import.meta.url), 'utf8'),
   ) as { epochs: number[]; testLoss: number; testAccuracy: number };
@@ -43,15 +43,24 @@ test('generated digits: losses of each epoch, and what is learned, are those of 
       `${name}.bias`,
     ]),
   );
+  // PyTorch got them in float32; the CPU device draws them in float64.
+  for (const { value } of net.weights) {
+    const rounded = Float32Array.from(await value.data());
+    noGrad(() => assign(value, rounded));
+  }
   const { train, test } = await generatedDigits();
   const epochs = literal.epochs.length;
   const history = await net.fit(train, { epochs, batchSize: BATCH, shuffle: false });
   const held = await net.evaluate(test, { batchSize: BATCH });
   net.dispose();
-  // 10 steps later float32 parts from float64 by 3e-3, in one step, as at a kink; the CPU device stays within 2e-7.
+  // Float64 agrees to the 9 digits of the literals. Float32 can need more than 1e-5 a few steps later: at step 38, counted
+  // from 0, one relu (example 59, unit 54 of dense_1) is at 7e-7, a sum of products whose sizes add up to 14. Where rounding
+  // takes it below 0, its gradient is gone, and the loss of step 39 is off by 3.4e-3. So it is on SwiftShader, in PyTorch's
+  // float32, and on the CPU device with that bias lowered by 1e-6; not on lavapipe, nor on SwiftShader with it raised by 2e-6.
+  const most = device.float === 'float64' ? 1e-8 : 1e-5;
   for (const [epoch, loss] of literal.epochs.entries())
-    near(`the loss of epoch ${epoch}`, history.epochs[epoch]?.loss, loss, 1e-5);
-  near('the loss on other digits', held.loss, literal.testLoss, 1e-5);
+    near(`the loss of epoch ${epoch}`, history.epochs[epoch]?.loss, loss, most);
+  near('the loss on other digits', held.loss, literal.testLoss, most);
   near('the accuracy on other digits', held.accuracy, literal.testAccuracy, 1e-6);
   assert.ok((held.accuracy as number) > 0.9, `accuracy ${held.accuracy}`);
 });

@@ -35,6 +35,14 @@ process.on('exit', () => {
   process.exitCode = 1;
 });
 
+// A reader may stop before the end, as `head` does. To report that would fail in the same way, again and again.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', () => {
+    finished = true;
+    process.exit(1);
+  });
+}
+
 function fail(where: string, error: unknown): void {
   sum.failed++;
   console.error(
