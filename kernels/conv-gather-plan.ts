@@ -71,10 +71,10 @@ function subgroupsTilings(traits: DeviceTraits): Tiling[] {
     throw new ArgumentError(`conv: no variant for subgroups of ${lanes} invocations, only of 4 and 8.`);
   return [8, 16].map((channels) => ({
     pipeline: pipelineSpec(sibling, `conv${channels}`, ACCESS, UNIFORM_WORDS),
-    places: 32,
+    places: 8 * lanes,
     channels,
     acrossGroups: false,
-    cost: (32 / lanes) * (10 + 1.25 * channels) + 10 * (channels / lanes),
+    cost: 8 * (10 + 1.25 * channels) + 10 * (channels / lanes),
     step: lanes === 4 ? 4 : 1,
   }));
 }

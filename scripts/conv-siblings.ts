@@ -14,8 +14,9 @@ interface Shape {
   readonly lanes: number;
   /** Channels that every lane owns, one entry point for each number. */
   readonly rows: readonly number[];
-  /** Vectors of four places that one lane owns. */
+  /** Vectors of four places, or of four rows of the filter gradient, that one lane owns. */
   readonly quads: number;
+  readonly filterQuads: number;
   /** Lanes trade by quadSwap, one machine instruction where a broadcast is seven. */
   readonly quadSwaps: boolean;
   /** Four turns of the innermost loop are taken at once in convolution. */
@@ -23,8 +24,8 @@ interface Shape {
 }
 
 const SHAPES: readonly Shape[] = [
-  { lanes: 4, rows: [8, 16], quads: 2, quadSwaps: true, fours: true },
-  { lanes: 8, rows: [8, 16], quads: 1, quadSwaps: false, fours: false },
+  { lanes: 4, rows: [8, 16], quads: 2, filterQuads: 2, quadSwaps: true, fours: true },
+  { lanes: 8, rows: [8, 16], quads: 2, filterQuads: 1, quadSwaps: false, fours: false },
 ];
 
 const folder = new URL('../wgsl/', import.meta.url);
@@ -446,7 +447,8 @@ function gatherSibling(shape: Shape): string {
   );
 }
 
-function filterSibling(shape: Shape): string {
+function filterSibling(of: Shape): string {
+  const shape = { ...of, quads: of.filterQuads };
   const { lanes, rows, quads } = shape;
   const work = `// A workgroup is one subgroup and owns ${rows.join(' or ')} filters of one group in ${4 * quads * lanes} rows, pairs of a tap and a channel. Lane l owns
 // the rows l + ${lanes} j, j < ${4 * quads}, of all these filters, and writes them with \`=\`, or adds to them. For each pixel, lane l loads dy for

@@ -57,6 +57,7 @@ export {
   type SafetensorsHeader,
 } from './io/safetensors-header.ts';
 export * as metrics from './metrics/index.ts';
+export * as applications from './models/applications/index.ts';
 export {
   type CompareDevicesOptions,
   compareDevices,
@@ -84,12 +85,20 @@ export {
 } from './models/save.ts';
 export { type Sequential, sequential } from './models/sequential.ts';
 export type { SummaryOptions } from './models/summary.ts';
+export {
+  type SeriesData,
+  type TruncatedOptions,
+  type TruncatedStep,
+  truncatedSteps,
+} from './models/truncated.ts';
 export type { CallContext } from './nn/call-context.ts';
 export * as constraints from './nn/constraints.ts';
 export * as initializers from './nn/initializers/index.ts';
 export { type ApplyOptions, Layer, type LayerOptions, type WeightOptions } from './nn/layer.ts';
 export * as layers from './nn/layers/index.ts';
+export { resetStates } from './nn/layers/recurrent/state-memory.ts';
 export * as losses from './nn/losses/index.ts';
+export { getMask, type OutputMasks, setMask } from './nn/mask.ts';
 export { type Constraint, Parameter, type ParameterOptions } from './nn/parameter.ts';
 export type { PartialShape } from './nn/partial-shape.ts';
 export * as regularizers from './nn/regularizers.ts';
@@ -159,6 +168,7 @@ export {
   randomUniform,
   truncatedNormal,
 } from './ops/random.ts';
+export * from './ops/recurrent.ts';
 export {
   type ArgOptions,
   type Axes,
@@ -224,5 +234,6 @@ export type { CompileOptions, MetricLike, OptimizerName } from './train/compile.
 export type { FitOptions, History, StepInfo } from './train/fit.ts';
 export type { ArrayData, TrainingData } from './train/fit-data.ts';
 export type { LossLike, LossName } from './train/losses.ts';
+export type { Port, Signature } from './train/signature.ts';
 export { type RunJson, RunState } from './train/state.ts';
 export type { Logs } from './train/trainer.ts';

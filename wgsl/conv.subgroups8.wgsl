@@ -9,8 +9,8 @@ enable subgroups;
 //   binding 3   bias  (channels,), or anything when hasBias is 0    read
 //   binding 4   out   (batch, ...out, channels)    write
 //
-// A workgroup is one subgroup and owns 8 or 16 channels of one group at 32 places. Lane l owns the places
-// l + 8 j, j < 4, in all these channels, and writes them with `=`. For each tap and each k, lane l loads w for the channels
+// A workgroup is one subgroup and owns 8 or 16 channels of one group at 64 places. Lane l owns the places
+// l + 8 j, j < 8, in all these channels, and writes them with `=`. For each tap and each k, lane l loads w for the channels
 // l + 8 g, and the lanes pass these numbers around. Channels and places beyond the edge are clamped and not stored.
 
 struct Params {
@@ -252,23 +252,39 @@ fn conv8(
   let base = tile.group * params.groupDepth;
   let baseW = tile.group * params.wGroup;
   let rowAt0 = min(column + lane + 0u, params.perGroup - 1u) * params.wChannel;
-  let firstPlace = tile.place * 32u + lane;
+  let firstPlace = tile.place * 64u + lane;
   let place0 = placeOf(firstPlace + 0u, phase);
   let place1 = placeOf(firstPlace + 8u, phase);
   let place2 = placeOf(firstPlace + 16u, phase);
   let place3 = placeOf(firstPlace + 24u, phase);
+  let place4 = placeOf(firstPlace + 32u, phase);
+  let place5 = placeOf(firstPlace + 40u, phase);
+  let place6 = placeOf(firstPlace + 48u, phase);
+  let place7 = placeOf(firstPlace + 56u, phase);
   let z0 = vec4i(place0.at.x, place1.at.x, place2.at.x, place3.at.x);
   let y0 = vec4i(place0.at.y, place1.at.y, place2.at.y, place3.at.y);
   let x0 = vec4u(u32(place0.at.z), u32(place1.at.z), u32(place2.at.z), u32(place3.at.z));
   let origin0 = vec4u(place0.origin, place1.origin, place2.origin, place3.origin);
+  let z1 = vec4i(place4.at.x, place5.at.x, place6.at.x, place7.at.x);
+  let y1 = vec4i(place4.at.y, place5.at.y, place6.at.y, place7.at.y);
+  let x1 = vec4u(u32(place4.at.z), u32(place5.at.z), u32(place6.at.z), u32(place7.at.z));
+  let origin1 = vec4u(place4.origin, place5.origin, place6.origin, place7.origin);
   var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
   var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
   var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
   var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
   var sum4_0 = vec4f();
+  var sum4_1 = vec4f();
   var sum5_0 = vec4f();
+  var sum5_1 = vec4f();
   var sum6_0 = vec4f();
+  var sum6_1 = vec4f();
   var sum7_0 = vec4f();
+  var sum7_1 = vec4f();
   let line = vec4u(params.source.z);
   let depth = params.depth;
   let stepW = params.wDepth;
@@ -286,67 +302,81 @@ fn conv8(
         let valid0 = (vec4u(z0 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y0 + reachY.by) < vec4u(params.source.y));
         var at0 = origin0 + shift;
         var in0 = select(vec4u(NOWHERE), x0 + along, valid0);
+        let valid1 = (vec4u(z1 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y1 + reachY.by) < vec4u(params.source.y));
+        var at1 = origin1 + shift;
+        var in1 = select(vec4u(NOWHERE), x1 + along, valid1);
         var pw = ((tz * params.kernel.y + ty) * params.kernel.z + tx) * params.wTap + baseW;
         for (var k = 0u; k < depth; k++) {
           let right0 = select(vec4f(), vec4f(x[at0.x], x[at0.y], x[at0.z], x[at0.w]), in0 < line);
+          let right1 = select(vec4f(), vec4f(x[at1.x], x[at1.y], x[at1.z], x[at1.w]), in1 < line);
           let own0 = w[pw + rowAt0];
           let left0 = vec4f(subgroupBroadcast(own0, 0u));
           sum0_0 = fma(left0, right0, sum0_0);
+          sum0_1 = fma(left0, right1, sum0_1);
           let left1 = vec4f(subgroupBroadcast(own0, 1u));
           sum1_0 = fma(left1, right0, sum1_0);
+          sum1_1 = fma(left1, right1, sum1_1);
           let left2 = vec4f(subgroupBroadcast(own0, 2u));
           sum2_0 = fma(left2, right0, sum2_0);
+          sum2_1 = fma(left2, right1, sum2_1);
           let left3 = vec4f(subgroupBroadcast(own0, 3u));
           sum3_0 = fma(left3, right0, sum3_0);
+          sum3_1 = fma(left3, right1, sum3_1);
           let left4 = vec4f(subgroupBroadcast(own0, 4u));
           sum4_0 = fma(left4, right0, sum4_0);
+          sum4_1 = fma(left4, right1, sum4_1);
           let left5 = vec4f(subgroupBroadcast(own0, 5u));
           sum5_0 = fma(left5, right0, sum5_0);
+          sum5_1 = fma(left5, right1, sum5_1);
           let left6 = vec4f(subgroupBroadcast(own0, 6u));
           sum6_0 = fma(left6, right0, sum6_0);
+          sum6_1 = fma(left6, right1, sum6_1);
           let left7 = vec4f(subgroupBroadcast(own0, 7u));
           sum7_0 = fma(left7, right0, sum7_0);
+          sum7_1 = fma(left7, right1, sum7_1);
           at0 += vec4u(1u);
           in0 += vec4u(1u);
+          at1 += vec4u(1u);
+          in1 += vec4u(1u);
           pw += stepW;
         }
       }
     }
   }
-  var sums = array<vec4f, 8>(
-    sum0_0,
-    sum1_0,
-    sum2_0,
-    sum3_0,
-    sum4_0,
-    sum5_0,
-    sum6_0,
-    sum7_0,
+  var sums = array<vec4f, 16>(
+    sum0_0, sum0_1,
+    sum1_0, sum1_1,
+    sum2_0, sum2_1,
+    sum3_0, sum3_1,
+    sum4_0, sum4_1,
+    sum5_0, sum5_1,
+    sum6_0, sum6_1,
+    sum7_0, sum7_1,
   );
-  var outs = array<vec4u, 1>(vec4u(place0.out, place1.out, place2.out, place3.out));
-  var inside = array<vec4<bool>, 1>(vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside));
+  var outs = array<vec4u, 2>(vec4u(place0.out, place1.out, place2.out, place3.out), vec4u(place4.out, place5.out, place6.out, place7.out));
+  var inside = array<vec4<bool>, 2>(vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside), vec4<bool>(place4.inside, place5.inside, place6.inside, place7.inside));
   // Channels that are not there do not count; this also keeps drivers from unrolling the loops.
   let rows = min(params.perGroup - column, 8u);
-  let all = rows * 1u;
+  let all = rows * 2u;
   let firstChannel = tile.group * params.perGroup + column;
   var odd = params.activation > 1u;
   for (var i = 0u; i < all; i++) {
-    let channel = firstChannel + i / 1u;
+    let channel = firstChannel + i / 2u;
     var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
     v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
     odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-    let at = outs[i % 1u] * params.channels + vec4u(channel);
-    let there = inside[i % 1u];
+    let at = outs[i % 2u] * params.channels + vec4u(channel);
+    let there = inside[i % 2u];
     if (there.x) { out[at.x] = v.x; }
     if (there.y) { out[at.y] = v.y; }
     if (there.z) { out[at.z] = v.z; }
     if (there.w) { out[at.w] = v.w; }
   }
   for (var i = select(all, 0u, odd); i < all; i++) {
-    let row = i / 1u;
+    let row = i / 2u;
     let columnAt = baseW + (column + row) * params.wChannel;
     for (var e = 0u; e < 4u; e++) {
-      let place = placeOf(firstPlace + (i % 1u * 4u + e) * 8u, phase);
+      let place = placeOf(firstPlace + (i % 2u * 4u + e) * 8u, phase);
       finishPlace(place, phase, base, columnAt, true, firstChannel + row, sums[i][e]);
     }
   }
@@ -367,31 +397,55 @@ fn conv16(
   let baseW = tile.group * params.wGroup;
   let rowAt0 = min(column + lane + 0u, params.perGroup - 1u) * params.wChannel;
   let rowAt1 = min(column + lane + 8u, params.perGroup - 1u) * params.wChannel;
-  let firstPlace = tile.place * 32u + lane;
+  let firstPlace = tile.place * 64u + lane;
   let place0 = placeOf(firstPlace + 0u, phase);
   let place1 = placeOf(firstPlace + 8u, phase);
   let place2 = placeOf(firstPlace + 16u, phase);
   let place3 = placeOf(firstPlace + 24u, phase);
+  let place4 = placeOf(firstPlace + 32u, phase);
+  let place5 = placeOf(firstPlace + 40u, phase);
+  let place6 = placeOf(firstPlace + 48u, phase);
+  let place7 = placeOf(firstPlace + 56u, phase);
   let z0 = vec4i(place0.at.x, place1.at.x, place2.at.x, place3.at.x);
   let y0 = vec4i(place0.at.y, place1.at.y, place2.at.y, place3.at.y);
   let x0 = vec4u(u32(place0.at.z), u32(place1.at.z), u32(place2.at.z), u32(place3.at.z));
   let origin0 = vec4u(place0.origin, place1.origin, place2.origin, place3.origin);
+  let z1 = vec4i(place4.at.x, place5.at.x, place6.at.x, place7.at.x);
+  let y1 = vec4i(place4.at.y, place5.at.y, place6.at.y, place7.at.y);
+  let x1 = vec4u(u32(place4.at.z), u32(place5.at.z), u32(place6.at.z), u32(place7.at.z));
+  let origin1 = vec4u(place4.origin, place5.origin, place6.origin, place7.origin);
   var sum0_0 = vec4f();
+  var sum0_1 = vec4f();
   var sum1_0 = vec4f();
+  var sum1_1 = vec4f();
   var sum2_0 = vec4f();
+  var sum2_1 = vec4f();
   var sum3_0 = vec4f();
+  var sum3_1 = vec4f();
   var sum4_0 = vec4f();
+  var sum4_1 = vec4f();
   var sum5_0 = vec4f();
+  var sum5_1 = vec4f();
   var sum6_0 = vec4f();
+  var sum6_1 = vec4f();
   var sum7_0 = vec4f();
+  var sum7_1 = vec4f();
   var sum8_0 = vec4f();
+  var sum8_1 = vec4f();
   var sum9_0 = vec4f();
+  var sum9_1 = vec4f();
   var sum10_0 = vec4f();
+  var sum10_1 = vec4f();
   var sum11_0 = vec4f();
+  var sum11_1 = vec4f();
   var sum12_0 = vec4f();
+  var sum12_1 = vec4f();
   var sum13_0 = vec4f();
+  var sum13_1 = vec4f();
   var sum14_0 = vec4f();
+  var sum14_1 = vec4f();
   var sum15_0 = vec4f();
+  var sum15_1 = vec4f();
   let line = vec4u(params.source.z);
   let depth = params.depth;
   let stepW = params.wDepth;
@@ -409,92 +463,114 @@ fn conv16(
         let valid0 = (vec4u(z0 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y0 + reachY.by) < vec4u(params.source.y));
         var at0 = origin0 + shift;
         var in0 = select(vec4u(NOWHERE), x0 + along, valid0);
+        let valid1 = (vec4u(z1 + reachZ.by) < vec4u(params.source.x)) & (vec4u(y1 + reachY.by) < vec4u(params.source.y));
+        var at1 = origin1 + shift;
+        var in1 = select(vec4u(NOWHERE), x1 + along, valid1);
         var pw = ((tz * params.kernel.y + ty) * params.kernel.z + tx) * params.wTap + baseW;
         for (var k = 0u; k < depth; k++) {
           let right0 = select(vec4f(), vec4f(x[at0.x], x[at0.y], x[at0.z], x[at0.w]), in0 < line);
+          let right1 = select(vec4f(), vec4f(x[at1.x], x[at1.y], x[at1.z], x[at1.w]), in1 < line);
           let own0 = w[pw + rowAt0];
           let own1 = w[pw + rowAt1];
           let left0 = vec4f(subgroupBroadcast(own0, 0u));
           sum0_0 = fma(left0, right0, sum0_0);
+          sum0_1 = fma(left0, right1, sum0_1);
           let left1 = vec4f(subgroupBroadcast(own0, 1u));
           sum1_0 = fma(left1, right0, sum1_0);
+          sum1_1 = fma(left1, right1, sum1_1);
           let left2 = vec4f(subgroupBroadcast(own0, 2u));
           sum2_0 = fma(left2, right0, sum2_0);
+          sum2_1 = fma(left2, right1, sum2_1);
           let left3 = vec4f(subgroupBroadcast(own0, 3u));
           sum3_0 = fma(left3, right0, sum3_0);
+          sum3_1 = fma(left3, right1, sum3_1);
           let left4 = vec4f(subgroupBroadcast(own0, 4u));
           sum4_0 = fma(left4, right0, sum4_0);
+          sum4_1 = fma(left4, right1, sum4_1);
           let left5 = vec4f(subgroupBroadcast(own0, 5u));
           sum5_0 = fma(left5, right0, sum5_0);
+          sum5_1 = fma(left5, right1, sum5_1);
           let left6 = vec4f(subgroupBroadcast(own0, 6u));
           sum6_0 = fma(left6, right0, sum6_0);
+          sum6_1 = fma(left6, right1, sum6_1);
           let left7 = vec4f(subgroupBroadcast(own0, 7u));
           sum7_0 = fma(left7, right0, sum7_0);
+          sum7_1 = fma(left7, right1, sum7_1);
           let left8 = vec4f(subgroupBroadcast(own1, 0u));
           sum8_0 = fma(left8, right0, sum8_0);
+          sum8_1 = fma(left8, right1, sum8_1);
           let left9 = vec4f(subgroupBroadcast(own1, 1u));
           sum9_0 = fma(left9, right0, sum9_0);
+          sum9_1 = fma(left9, right1, sum9_1);
           let left10 = vec4f(subgroupBroadcast(own1, 2u));
           sum10_0 = fma(left10, right0, sum10_0);
+          sum10_1 = fma(left10, right1, sum10_1);
           let left11 = vec4f(subgroupBroadcast(own1, 3u));
           sum11_0 = fma(left11, right0, sum11_0);
+          sum11_1 = fma(left11, right1, sum11_1);
           let left12 = vec4f(subgroupBroadcast(own1, 4u));
           sum12_0 = fma(left12, right0, sum12_0);
+          sum12_1 = fma(left12, right1, sum12_1);
           let left13 = vec4f(subgroupBroadcast(own1, 5u));
           sum13_0 = fma(left13, right0, sum13_0);
+          sum13_1 = fma(left13, right1, sum13_1);
           let left14 = vec4f(subgroupBroadcast(own1, 6u));
           sum14_0 = fma(left14, right0, sum14_0);
+          sum14_1 = fma(left14, right1, sum14_1);
           let left15 = vec4f(subgroupBroadcast(own1, 7u));
           sum15_0 = fma(left15, right0, sum15_0);
+          sum15_1 = fma(left15, right1, sum15_1);
           at0 += vec4u(1u);
           in0 += vec4u(1u);
+          at1 += vec4u(1u);
+          in1 += vec4u(1u);
           pw += stepW;
         }
       }
     }
   }
-  var sums = array<vec4f, 16>(
-    sum0_0,
-    sum1_0,
-    sum2_0,
-    sum3_0,
-    sum4_0,
-    sum5_0,
-    sum6_0,
-    sum7_0,
-    sum8_0,
-    sum9_0,
-    sum10_0,
-    sum11_0,
-    sum12_0,
-    sum13_0,
-    sum14_0,
-    sum15_0,
+  var sums = array<vec4f, 32>(
+    sum0_0, sum0_1,
+    sum1_0, sum1_1,
+    sum2_0, sum2_1,
+    sum3_0, sum3_1,
+    sum4_0, sum4_1,
+    sum5_0, sum5_1,
+    sum6_0, sum6_1,
+    sum7_0, sum7_1,
+    sum8_0, sum8_1,
+    sum9_0, sum9_1,
+    sum10_0, sum10_1,
+    sum11_0, sum11_1,
+    sum12_0, sum12_1,
+    sum13_0, sum13_1,
+    sum14_0, sum14_1,
+    sum15_0, sum15_1,
   );
-  var outs = array<vec4u, 1>(vec4u(place0.out, place1.out, place2.out, place3.out));
-  var inside = array<vec4<bool>, 1>(vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside));
+  var outs = array<vec4u, 2>(vec4u(place0.out, place1.out, place2.out, place3.out), vec4u(place4.out, place5.out, place6.out, place7.out));
+  var inside = array<vec4<bool>, 2>(vec4<bool>(place0.inside, place1.inside, place2.inside, place3.inside), vec4<bool>(place4.inside, place5.inside, place6.inside, place7.inside));
   // Channels that are not there do not count; this also keeps drivers from unrolling the loops.
   let rows = min(params.perGroup - column, 16u);
-  let all = rows * 1u;
+  let all = rows * 2u;
   let firstChannel = tile.group * params.perGroup + column;
   var odd = params.activation > 1u;
   for (var i = 0u; i < all; i++) {
-    let channel = firstChannel + i / 1u;
+    let channel = firstChannel + i / 2u;
     var v = sums[i] + vec4f(select(0.0, bias[channel * params.hasBias], params.hasBias != 0u));
     v = select(v, vec4f(), (v < vec4f()) & vec4<bool>(params.activation == 1u));
     odd |= any((bitcast<vec4u>(v) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u));
-    let at = outs[i % 1u] * params.channels + vec4u(channel);
-    let there = inside[i % 1u];
+    let at = outs[i % 2u] * params.channels + vec4u(channel);
+    let there = inside[i % 2u];
     if (there.x) { out[at.x] = v.x; }
     if (there.y) { out[at.y] = v.y; }
     if (there.z) { out[at.z] = v.z; }
     if (there.w) { out[at.w] = v.w; }
   }
   for (var i = select(all, 0u, odd); i < all; i++) {
-    let row = i / 1u;
+    let row = i / 2u;
     let columnAt = baseW + (column + row) * params.wChannel;
     for (var e = 0u; e < 4u; e++) {
-      let place = placeOf(firstPlace + (i % 1u * 4u + e) * 8u, phase);
+      let place = placeOf(firstPlace + (i % 2u * 4u + e) * 8u, phase);
       finishPlace(place, phase, base, columnAt, true, firstChannel + row, sums[i][e]);
     }
   }
