@@ -279,3 +279,42 @@ test('a layer that is trained by two models says what to do', async () => {
   await nets[0].fit({ x: X, y: Y });
   for (const net of nets) net.dispose();
 });
+
+test('a token that an embedding has no row for is refused before the first step, with its row', async () => {
+  const tokens = () => layers.embedding({ inputDim: 5, outputDim: 2 });
+  const rest = () => [layers.flatten(), layers.dense({ units: 1 })] as const;
+  const x = input({ shape: [3], dtype: 'int32' });
+  const chain = rest().reduce((value, layer) => layer.apply(value), tokens().apply(x));
+  const nets = [
+    sequential([tokens(), ...rest()]),
+    sequential([input({ shape: [3], dtype: 'int32' }), tokens(), ...rest()]),
+    model({ inputs: x, outputs: chain }),
+  ];
+  const good = [
+    [0, 1, 2],
+    [2, 3, 4],
+  ];
+  for (const net of nets) {
+    net.compile({ loss: 'mse', optimizer: 'sgd' });
+    const bad = [...good, [1, 5, 0]];
+    const y = [[1], [2], [3]];
+    await rejects(net.fit({ x: bad, y }), 'argument', /x holds 5 in row 2.*'embedding' takes 0 to 4/);
+    await rejects(net.predict([[0, -1, 2]]), 'argument', /x holds -1 in row 0/);
+    const { epochs } = await net.fit({ x: good, y: y.slice(0, 2) }, { epochs: 1 });
+    assert.ok(Number.isFinite(epochs[0]?.loss), 'the weights are whole');
+    net.dispose();
+  }
+});
+
+test('a measurement inside a callback leaves the averages of the epoch as they are', async () => {
+  const net = still().compile({ loss: 'mae', metrics: ['mse'], optimizer: atRest() });
+  const data = { x: X, y: Y };
+  const alone = await net.fit(data, { batchSize: 1 });
+  const other = { x: [[9, 9]], y: [[0]] };
+  const measured = await net.fit(data, {
+    batchSize: 1,
+    callbacks: [{ onStepEnd: async () => void [await net.evaluate(other), await net.testOnBatch(other)] }],
+  });
+  assert.equal(measured.epochs, alone.epochs);
+  net.dispose();
+});

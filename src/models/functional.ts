@@ -85,14 +85,15 @@ export class Functional extends Model<FunctionalOptions> {
 
   override signature(): Signature {
     const { inputs, outputs, nodes } = this.graph;
-    const consumer = (input: SymbolicTensor): string | null =>
-      nodes.find((node) => node.inputs.includes(input))?.layer.name ?? null;
+    const consumer = (input: SymbolicTensor): Layer | null =>
+      nodes.find((node) => node.inputs.includes(input))?.layer ?? null;
     return {
       inputs: inputs.map((input, index) => ({
         name: input.name ?? (index === 0 ? 'input' : `input_${index}`),
         shape: input.shape,
         dtype: input.dtype,
-        layer: consumer(input),
+        layer: consumer(input)?.name ?? null,
+        limit: consumer(input)?.inputLimit ?? null,
       })),
       outputs: uniqueNames(
         outputs.map(({ shape, dtype, node }) => ({

@@ -68,7 +68,15 @@ export class Sequential extends Model {
     const last = this.#layers.at(-1) as Layer;
     const { shape = null, dtype = null } = this.#input ?? {};
     return {
-      inputs: [{ name: this.#input?.name ?? 'input', shape, dtype, layer: first.name }],
+      inputs: [
+        {
+          name: this.#input?.name ?? 'input',
+          shape,
+          dtype: dtype ?? (first.inputLimit === null ? null : 'int32'),
+          layer: first.name,
+          limit: first.inputLimit,
+        },
+      ],
       outputs: [
         {
           name: last.name,

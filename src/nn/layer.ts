@@ -114,6 +114,11 @@ export abstract class Layer<Options extends LayerOptions = LayerOptions> {
     this.#name ??= name;
   }
 
+  /** What the whole numbers in its input stay below; null where it takes any. */
+  get inputLimit(): number | null {
+    return null;
+  }
+
   get built(): boolean {
     return this.#built;
   }

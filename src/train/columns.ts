@@ -97,6 +97,18 @@ export function checkShapeOf(op: string, what: string, value: Value, { shape, la
   );
 }
 
+/** Refuses numbers on the host that an embedding has no row for, with their row. */
+export function checkLimitOf(op: string, what: string, value: Value, { limit, layer }: Port): void {
+  if (limit === undefined || limit === null || value instanceof Tensor || value.dtype !== 'int32') return;
+  const at = (value.data as Int32Array).findIndex((own) => own < 0 || own >= limit);
+  if (at < 0) return;
+  const row = Math.floor(at / Math.max(1, value.data.length / (value.shape[0] as number)));
+  throw new ArgumentError(
+    `${op}: ${what} holds ${value.data[at]} in row ${row}, and layer '${layer}' takes 0 to ${limit - 1}; ` +
+      `give it a larger inputDim, or map rare tokens to one number.`,
+  );
+}
+
 /** Whole numbers as int32; others, and numbers beyond it, are refused with their row. */
 function toInt32(op: string, what: string, { data, shape }: Column): Column {
   const whole = new Int32Array(data.length);

@@ -7,7 +7,7 @@ import type { Dataset } from '../data/dataset.ts';
 import { tensorsOf } from '../data/stages.ts';
 import { concat } from '../ops/structure.ts';
 import type { Device } from '../runtime/device.ts';
-import { checkShapeOf, inputsOf, type Value } from './columns.ts';
+import { checkLimitOf, checkShapeOf, inputsOf, type Value } from './columns.ts';
 import { prepared, wantedOf } from './fit-data.ts';
 import type { Port, Trainable } from './signature.ts';
 import type { Trainer } from './trainer.ts';
@@ -73,5 +73,6 @@ export async function predictBatches(
 function toDevice(op: string, value: Value, port: Port, device: Device): Tensor {
   checkShapeOf(op, 'x', value, port);
   const own = prepared(op, 'x', value, wantedOf(port));
+  checkLimitOf(op, 'x', own, port);
   return own instanceof Tensor ? own : (tensorsOf(own, device) as Tensor);
 }

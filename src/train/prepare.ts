@@ -5,8 +5,9 @@ import type { Column } from '../data/batch.ts';
 import { Dataset } from '../data/dataset.ts';
 import { PURPOSE, seedOf, streamOf } from '../data/random.ts';
 import type { Device } from '../runtime/device.ts';
+import { checkLimitOf } from './columns.ts';
 import type { FitOptions } from './fit.ts';
-import { batchesOf, examplesOf, prepared, type TrainingData } from './fit-data.ts';
+import { batchesOf, examplesOf, prepared, type TrainingData, wantedOf } from './fit-data.ts';
 import type { Trainer } from './trainer.ts';
 
 export interface Prepared {
@@ -41,7 +42,7 @@ export async function prepare(trainer: Trainer, data: TrainingData, options: Fit
     return { batches: data, validation: given, examples: undefined, seed: null, batchSize: null };
   }
   const all = await examplesOf('fit', data);
-  checkTargets('fit', trainer, await all.arrays());
+  checkColumns('fit', trainer, await all.arrays());
   if (
     resume &&
     (shuffle !== (resume.json.seed !== null) || (options.seed ?? resume.json.seed) !== resume.json.seed)
@@ -70,12 +71,22 @@ export async function batched(
 ): Promise<Dataset<unknown>> {
   if (data instanceof Dataset) return data;
   const examples = await examplesOf(op, data);
-  checkTargets(op, trainer, await examples.arrays());
+  checkColumns(op, trainer, await examples.arrays());
   return batchesOf(op, examples, { batchSize, seed: null });
 }
 
-/** Refuses labels that are no classes, or not whole, before the first step, with their row in the whole data. */
-function checkTargets(op: string, { outputs }: Trainer, columns: Readonly<Record<string, Column>>): void {
+/** Refuses labels that are no classes, and tokens without a row, before the first step, with their row in the whole data. */
+function checkColumns(
+  op: string,
+  { model, outputs }: Trainer,
+  columns: Readonly<Record<string, Column>>,
+): void {
+  const { inputs } = model.signature();
+  for (const port of inputs) {
+    const key = inputs.length === 1 && columns.x ? 'x' : `x.${port.name}`;
+    const column = columns[key];
+    if (column) checkLimitOf(op, key, prepared(op, key, column, wantedOf(port)), port);
+  }
   for (const { port, loss, check } of outputs) {
     const key = outputs.length === 1 && columns.y ? 'y' : `y.${port.name}`;
     const column = columns[key];

@@ -11,6 +11,8 @@ export interface Port {
   readonly dtype: DType | 'float' | null;
   /** The layer at this end of the network, for messages. */
   readonly layer: string | null;
+  /** What whole numbers of an input stay below. Default: any will do. */
+  readonly limit?: number | null;
 }
 
 export interface Signature {

@@ -22,7 +22,7 @@ import { cast } from '../ops/cast.ts';
 import { reshape } from '../ops/shape.ts';
 import type { Optimizer } from '../optim/optimizers.ts';
 import type { Device } from '../runtime/device.ts';
-import { checkShapeOf, type Parts, partsOf, type Value } from './columns.ts';
+import { checkLimitOf, checkShapeOf, type Parts, partsOf, type Value } from './columns.ts';
 import { type Compiled, type CompiledOutput, type CompileOptions, compiled } from './compile.ts';
 import { prepared, wantedOf } from './fit-data.ts';
 import { copyMeters, restoreMeters } from './meters.ts';
@@ -170,7 +170,9 @@ export class Trainer {
       const port = inputs[index] as Port;
       const what = x.length > 1 ? `x.${port.name}` : 'x';
       checkShapeOf(op, what, value, port);
-      return send(prepared(op, what, value, wantedOf(port)));
+      const own = prepared(op, what, value, wantedOf(port));
+      checkLimitOf(op, `a batch's ${what}`, own, port);
+      return send(own);
     });
     const size = xs[0]?.shape[0] ?? 0;
     const ys = y.map((value, index) => {

@@ -57,6 +57,10 @@ export class Embedding extends Layer<EmbeddingOptions> {
     this.#settings = settingsOf(embeddingsInitializer, embeddingsRegularizer, embeddingsConstraint);
   }
 
+  override get inputLimit(): number {
+    return this.options.inputDim;
+  }
+
   override get supportsMasking(): boolean {
     return this.options.maskZero === true;
   }
