@@ -1,6 +1,7 @@
 /** The commands of `wgrad` and their options. */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { WgradError } from '../core/errors.ts';
+import { OPTIMIZERS } from '../train/compile.ts';
 import { DATA_HELP } from './data/load.ts';
 import { devicesCommand } from './devices.ts';
 import { writeOpsPage } from './docs.ts';
@@ -13,7 +14,6 @@ import {
   summaryCommand,
 } from './inspect.ts';
 import { type EvaluateArguments, evaluateCommand, type PredictArguments, predictCommand } from './measure.ts';
-import { OPTIMIZERS } from './model/compile.ts';
 import { MODEL_HELP } from './model/resolve.ts';
 import type { SessionOptions } from './session.ts';
 import { type TrainArguments, trainCommand } from './train.ts';
@@ -69,7 +69,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     .option('--limit <n>', 'train on n examples at most', count)
     .option('--epochs <n>', 'passes through the data (default: 5 for pictures, 50 for tables)', count)
     .option('--batch-size <n>', 'examples of a step (default: 64 for pictures, 16 for tables)', count)
-    .addOption(new Option('--optimizer <name>', '(default: adam)').choices(OPTIMIZERS))
+    .addOption(new Option('--optimizer <name>', '(default: adam)').choices(Object.keys(OPTIMIZERS)))
     .option('--learning-rate <x>', '(default: 0.001 for pictures, 0.005 for tables)', rate)
     .option('--seed <n>', 'decides weights, order and split (default: 1)', seed)
     .option('--out <folder>', 'where the run is kept (default: runs/MODEL)')

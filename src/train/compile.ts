@@ -16,7 +16,8 @@ import { fromJson, type ScheduleJson } from '../optim/schedules.ts';
 import { type LossLike, lossOf, type ResolvedLoss } from './losses.ts';
 import type { Port, Trainable } from './signature.ts';
 
-const OPTIMIZERS = {
+/** Optimizers by name. */
+export const OPTIMIZERS = {
   adadelta: optimizers.adadelta,
   adagrad: optimizers.adagrad,
   adam: optimizers.adam,

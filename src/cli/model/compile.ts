@@ -1,23 +1,7 @@
 /** The loss, the metrics and the optimizer that suit a model and its task. */
 import type { Model } from '../../models/model.ts';
-import * as optimizers from '../../optim/optimizers.ts';
-import type { OptimizerName } from '../../train/compile.ts';
+import { OPTIMIZERS, type OptimizerName } from '../../train/compile.ts';
 import type { Task } from './task.ts';
-
-const MAKERS = {
-  adadelta: optimizers.adadelta,
-  adagrad: optimizers.adagrad,
-  adam: optimizers.adam,
-  adamax: optimizers.adamax,
-  adamw: optimizers.adamw,
-  ftrl: optimizers.ftrl,
-  lion: optimizers.lion,
-  nadam: optimizers.nadam,
-  rmsprop: optimizers.rmsprop,
-  sgd: optimizers.sgd,
-} satisfies Record<OptimizerName, unknown>;
-
-export const OPTIMIZERS = Object.keys(MAKERS);
 
 /** What the user asked for. */
 export interface Learning {
@@ -43,7 +27,7 @@ export function compileFor(model: Model, task: Task, learning: Learning | null):
   if (model.compiled && learning === null) return;
   const { optimizer = 'adam', learningRate = task.inputShape.length === 1 ? 5e-3 : 1e-3 } = learning ?? {};
   model.compile({
-    optimizer: MAKERS[optimizer]({ learningRate }),
+    optimizer: OPTIMIZERS[optimizer]({ learningRate }),
     ...(task.kind === 'classification'
       ? {
           loss: { loss: 'sparseCategoricalCrossentropy', fromLogits: !endsInSoftmax(model) },
