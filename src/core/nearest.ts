@@ -4,7 +4,7 @@ import { describe } from './describe.ts';
 import { ArgumentError } from './errors.ts';
 
 /** The name that was most likely meant, whatever its case and underscores; null where none comes near. */
-export function nearestName(given: string, names: Iterable<string>): string | null {
+function nearestName(given: string, names: Iterable<string>): string | null {
   const plain = (name: string): string => name.toLowerCase().replaceAll(/[-_ ]/g, '');
   const wanted = plain(given);
   let best: string | null = null;

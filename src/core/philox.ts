@@ -93,7 +93,7 @@ export function normalQuantile(q: number): number {
 }
 
 /** The probability that a standard normal number lies in [−2, 2]. */
-export const WITHIN_TWO = 0.9544997361036416;
+const WITHIN_TWO = 0.9544997361036416;
 
 /** A standard normal number cut at ±2, by the inverse distribution function at the middle of one of 2^24 steps. */
 export const truncatedNormal = (word: number): number =>

@@ -9,7 +9,7 @@ export interface KappaOptions extends LabelOptions {
 }
 
 /** What each confusion costs. */
-export const kappaCost =
+const kappaCost =
   (weights: 'linear' | 'quadratic' | null) =>
   (i: number, j: number): number => {
     if (weights === 'linear') return Math.abs(i - j);

@@ -57,7 +57,7 @@ export const RECALL: ScoreFormula = {
   missing: 'true samples',
 };
 
-export const SPECIFICITY: ScoreFormula = {
+const SPECIFICITY: ScoreFormula = {
   above: ({ all, truth, predicted, hits }) => all - truth - predicted + hits,
   below: ({ all, truth }) => all - truth,
   missing: 'true samples of other classes',
@@ -133,7 +133,7 @@ export function scoreOf(
   return parts.every((part) => below(part) === 0) ? nothing : 0;
 }
 
-export const SCORE_OPTIONS = ['average', 'classes', 'sampleWeight', 'zeroDivision'] as const;
+const SCORE_OPTIONS = ['average', 'classes', 'sampleWeight', 'zeroDivision'] as const;
 
 async function score(
   op: string,

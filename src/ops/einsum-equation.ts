@@ -12,7 +12,7 @@ export interface Equation {
   readonly extents: ReadonlyMap<Label, number>;
 }
 
-export const isEllipsis = (label: Label): boolean => label.startsWith('…');
+const isEllipsis = (label: Label): boolean => label.startsWith('…');
 
 const TERM = /^([A-Za-z]*)(?:(\.\.\.)([A-Za-z]*))?$/;
 

@@ -15,7 +15,7 @@ export interface RandomOptions extends CreateOptions {
   generator?: Generator;
 }
 
-export const RANDOM_OPTIONS = [...CREATE_OPTIONS, 'generator'] as const;
+const RANDOM_OPTIONS = [...CREATE_OPTIONS, 'generator'] as const;
 
 /** The generator that the options name, or the default one. */
 export function generatorOf(op: string, { generator = defaultGenerator }: RandomOptions): Generator {

@@ -86,7 +86,7 @@ function statistics({ data, shape }: Column): { mean: number[]; deviation: numbe
 }
 
 /** (value − mean) / deviation, column by column. */
-export function standardise(
+function standardise(
   { data, shape }: Column,
   mean: readonly number[],
   deviation: readonly number[],

@@ -51,7 +51,7 @@ export class Slice {
 const SMALLEST = 64;
 
 /** The size class of a request: whole vec4s, at most 12.5 % above it (25 % below 128 bytes), and never below 64 bytes. */
-export function sizeClass(bytes: number): number {
+function sizeClass(bytes: number): number {
   if (bytes <= SMALLEST) return SMALLEST;
   const step = 2 ** Math.max(4, Math.floor(Math.log2(bytes)) - 3);
   return Math.ceil(bytes / step) * step;

@@ -269,7 +269,7 @@ async function failuresOf(pipelines: ReadonlySet<Pipeline>): Promise<Map<Pipelin
 }
 
 /** The largest uniform block. */
-export const UNIFORM_BLOCK_BYTES = 512;
+const UNIFORM_BLOCK_BYTES = 512;
 
 /** Bytes of the uniform ring: room for several batches of the largest block. */
 export const UNIFORM_RING_BYTES = 2 * (BATCH + 1) * UNIFORM_BLOCK_BYTES;
